@@ -1,0 +1,86 @@
+// The manifest: the live set of an index as one string of bytes, replaced as a whole by every edit.
+//
+//   | ManifestHeaderDisk | ObjectDisk[object_count] | ExtentDisk[extent_count] of the objects, in their order
+//   | ExtentDisk[free_extent_count], sorted by start |
+//
+//   F1  the blocks [0, frontier) are exactly: block 0, the two slots, the extents of the objects, the free extents; each
+//       once. Blocks at and past the frontier belong to nobody.
+//   F2  ids are unique, ascending in the order of creation and below next_object_id.
+//   F3  free extents are sorted, neither empty nor adjacent, and none ends at the frontier.
+//   F4  an object in state building belongs to whoever holds the merge lock; when nobody does, it is garbage.
+//   F5  an object in state retired was in force until generation changed at retired_xid; readers older than that may still
+//       read it.
+// History: v1 as here.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+#include "core/base/ids.hpp"
+
+namespace strata::format {
+
+enum class ObjectKind : uint8_t { none = 0, growing = 1, segment = 2, epoch = 3, frame = 4 };
+enum class ObjectState : uint8_t {
+  none = 0,
+  building = 1,  // being written, not readable
+  live = 2,
+  frozen = 3,    // growing only: no more inserts, read like growing, waiting to be sealed
+  retired = 4,   // replaced; pages wait for the horizon
+};
+static_assert(int(ObjectKind::growing) == 1 && int(ObjectKind::segment) == 2 && int(ObjectKind::epoch) == 3 &&
+              int(ObjectKind::frame) == 4);
+static_assert(int(ObjectState::building) == 1 && int(ObjectState::live) == 2 && int(ObjectState::frozen) == 3 &&
+              int(ObjectState::retired) == 4);
+
+struct ExtentDisk {
+  uint32_t start;  // block
+  uint32_t count;  // > 0
+};
+static_assert(sizeof(ExtentDisk) == 8 && std::has_unique_object_representations_v<ExtentDisk>);
+
+struct ObjectDisk {
+  uint32_t id;
+  ObjectKind kind;
+  ObjectState state;
+  uint8_t lane;           // growing: which inserters
+  uint8_t tier;           // 0 hot, 1 cold
+  uint32_t extent_count;
+  uint32_t page_count;    // sum of the extents
+  uint32_t frame;         // ObjectId of the frame its codes live in; 0 for a frame
+  uint32_t epoch;         // segment: ObjectId of its codebook, 0 when flat
+  uint32_t row_count;     // segment: entries, fixed; epoch: rows of the index when trained; growing: 0
+  uint32_t ranked_count;  // segment: entries with codes (not NULL, not zero under cosine), they come first
+  uint32_t list_count;    // segment, epoch: inverted lists, 0 when flat
+  uint32_t flags;         // zero
+  uint64_t retired_xid;   // state retired: F5
+  int64_t created_at;     // microseconds since 2000-01-01 UTC
+  uint64_t hits;          // decayed count of queries that returned rows from it
+  int32_t born_min;       // bounds of strata_born over its rows, when the index has that column
+  int32_t born_max;
+  uint32_t merge_count;   // how many times its rows were rewritten, at most
+  uint32_t reserved;      // zero
+};
+static_assert(sizeof(ObjectDisk) == 88 && offsetof(ObjectDisk, retired_xid) == 40);
+static_assert(std::has_unique_object_representations_v<ObjectDisk>);
+
+struct ManifestHeaderDisk {
+  uint64_t generation;
+  uint32_t next_object_id;
+  uint32_t frontier;           // F1
+  uint32_t object_count;
+  uint32_t extent_count;
+  uint32_t free_extent_count;
+  uint32_t frame;              // ObjectId of the frame for new rows, 0 before the first row
+  uint32_t epoch;              // ObjectId of the codebook for new segments, 0 before the first training
+  uint32_t crc;                // CRC-32C of the whole string with this field zero
+  uint64_t sealed_rows;        // rows ever written by seals and builds: write amplification = (sealed + merged) / sealed
+  uint64_t merged_rows;        // rows ever rewritten by merges and compactions
+  uint64_t sealed_bytes;
+  uint64_t merged_bytes;
+  uint8_t reserved[56];        // zero
+};
+static_assert(sizeof(ManifestHeaderDisk) == 128 && offsetof(ManifestHeaderDisk, sealed_rows) == 40);
+static_assert(std::has_unique_object_representations_v<ManifestHeaderDisk>);
+
+}  // namespace strata::format

@@ -1,0 +1,76 @@
+// The meta page, block 0: what never changes about an index, and the pointer to the manifest in force.
+//
+// Written by: create (once), store/manifest (the pointer). Read by everyone, share lock.
+//   M1  magic and format_version come first and never move.
+//   M2  the manifest in force is the first manifest_size bytes of slot[active_slot], whose pages carry generation.
+//   M3  a reader that holds the share lock of this page may read the active slot: the slot that is not active is the only
+//       one ever written, and it becomes active by a change of this page.
+// History: v1 as here.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+#include "core/base/limits.hpp"
+#include "core/base/metric.hpp"
+#include "core/format/page.hpp"
+
+namespace strata::format {
+
+constexpr uint64_t meta_magic = 0x3149564153525453;  // "STRSAVI1", little-endian
+constexpr uint32_t index_format_version = 1;
+
+// How the value of a filter column lies in the entries.
+enum class ColumnKind : uint8_t { none = 0, fixed = 1, hash = 2 };
+
+struct ColumnDisk {
+  ColumnKind kind;
+  uint8_t size;   // bytes of a value: 1, 2, 4 or 8
+  uint8_t flags;  // zero
+  uint8_t reserved;
+};
+static_assert(sizeof(ColumnDisk) == 4 && std::has_unique_object_representations_v<ColumnDisk>);
+
+struct SlotDisk {
+  uint32_t start;       // first block
+  uint32_t page_count;
+};
+static_assert(sizeof(SlotDisk) == 8);
+
+struct MetaDisk {
+  uint64_t magic;
+  uint32_t format_version;
+  uint32_t flags;          // zero
+  uint32_t dim;            // of the indexed vectors
+  uint32_t padded_dim;
+  Metric metric;
+  uint8_t scan_bits;       // bits a dimension of first-stage codes
+  uint8_t column_count;    // filter columns
+  uint8_t reserved0;
+  uint32_t entry_size;     // bytes of a growing row: see growing.hpp
+  uint64_t seed;           // of the rotation and of everything random
+  uint64_t generation;     // of the manifest in force; grows by one with every edit
+  uint32_t active_slot;    // 0 or 1
+  uint32_t manifest_size;  // bytes
+  SlotDisk slot[2];
+  ColumnDisk column[filter_column_count_max];
+  uint8_t reserved[304];
+};
+static_assert(sizeof(MetaDisk) == 504 && offsetof(MetaDisk, seed) == 32 && offsetof(MetaDisk, slot) == 56 &&
+              offsetof(MetaDisk, column) == 72);
+static_assert(std::has_unique_object_representations_v<MetaDisk>);
+
+inline Status check_meta(MetaDisk const& meta) {
+  if (meta.magic != meta_magic) return corrupt("meta page has no magic number");
+  if (meta.format_version != index_format_version) return corrupt("index has an unknown format version", meta.format_version);
+  if (meta.dim == 0 || meta.dim > vector_dim_max || meta.padded_dim < meta.dim || meta.padded_dim > padded_dim_max ||
+      meta.padded_dim % padding_unit != 0)
+    return corrupt("meta page has impossible dimensions", meta.dim);
+  if (int(meta.metric) < 1 || int(meta.metric) > 3 || meta.scan_bits < 1 || meta.scan_bits > 2 ||
+      meta.column_count > filter_column_count_max || meta.active_slot > 1)
+    return corrupt("meta page has impossible values");
+  if (uint64_t(meta.manifest_size) > uint64_t(meta.slot[meta.active_slot].page_count) * page_body_size)
+    return corrupt("manifest is larger than its slot");
+  return {};
+}
+
+}  // namespace strata::format

@@ -1,0 +1,89 @@
+// The Pager: all that the page protocols need from the world. PgPager (src/pg/page) maps it to buffers, generic WAL and
+// heavyweight locks; SimPager (test/sim) to memory and a log. SimPager is never more permissive than PgPager.
+//
+// store runs in frames that an error may jump over (PostgreSQL's longjmp), so everything alive across a Pager call is
+// trivially destructible: no owning objects, no lock guards. Locks and pins live in brackets: the pager takes them, calls
+// the closure, and gives them back on normal return; on an error the server's resource owner does.
+//
+// Contract (P is a pager, all calls may raise the server's error):
+//   p.block_count()                 blocks of the relation, as far as it was ever extended
+//   p.extend_to(n)                  makes it at least n blocks long; new blocks read as all-zero pages
+//   p.read(block, fn)               share-locks the page, returns fn(format::PageView). fn must not call the pager.
+//                                   A block at or past block_count() reads as a zero page.
+//   p.change(fn)                    one atomic, logged action of at most pages_per_action_max pages; returns fn(action).
+//       action.open(block)          locks the page exclusively, gives a format::PageSpan; opening twice gives the same page.
+//                                   Pages are opened in the lock order of README.md.
+//       action.init(block)          the same for a page whose old content does not matter (logged as a full image)
+//       action.abandon()            nothing is changed, nothing is logged
+//   p.write_fresh(pages, count)     count <= fresh_pages_max full pages, one log record. Only pages that nothing refers to yet.
+//   p.prefetch(block)               a hint
+//   p.lock(name), p.try_lock(name), p.unlock(name)      exclusive, held to unlock or the end of the transaction
+//   p.lock_shared(name), p.unlock_shared(name)
+//   p.next_xid()                    the next transaction id, 64 bits; only grows
+//   p.is_removable(xid)             no snapshot anywhere on this server can be older than xid
+//   p.resolve_conflicts(xid)        standbys cancel queries whose snapshot is older than xid, before anything logged later
+//   p.now()                         microseconds since 2000-01-01 UTC
+//   p.allocate(size), p.release(p)  memory aligned to 64, gone with the operation
+//   p.check_interrupts()            raises the user's cancel
+//   p.fault(Fault)                  true only in a simulation that plants this bug
+#pragma once
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+#include "core/base/ids.hpp"
+#include "core/base/status.hpp"
+#include "core/format/page.hpp"
+
+namespace strata::store {
+
+constexpr uint32_t pages_per_action_max = 4;
+constexpr uint32_t fresh_pages_max = 32;
+
+enum class LockName : uint32_t {
+  edit = 1,   // leaf: whoever changes the manifest; held for one edit
+  merge = 2,  // seals, merges, trains, reclaims; taken before edit, never after
+};
+
+// Bugs the simulation plants to show that it can fail.
+enum class Fault : uint32_t { none = 0, skip_reconcile = 1, skip_fence = 2, publish_before_write = 3, reclaim_early = 4 };
+
+// A closure may be jumped over only if nothing in it needs destroying.
+template <class Fn>
+concept JumpSafe = std::is_trivially_destructible_v<std::remove_cvref_t<Fn>>;
+
+struct FreshPage {
+  BlockNo block;
+  std::byte const* content;  // format::page_content_size bytes
+};
+
+template <class P>
+concept Pager = requires(P& p, BlockNo block, FreshPage const* pages, uint64_t xid, void* memory) {
+  { p.block_count() } -> std::same_as<uint32_t>;
+  p.extend_to(uint32_t{});
+  p.read(block, [](format::PageView) { return 0; });
+  p.change([](auto& action) {
+    action.open(BlockNo{});
+    action.init(BlockNo{});
+    action.abandon();
+    return 0;
+  });
+  p.write_fresh(pages, uint32_t{});
+  p.prefetch(block);
+  p.lock(LockName::edit);
+  { p.try_lock(LockName::edit) } -> std::same_as<bool>;
+  p.unlock(LockName::edit);
+  p.lock_shared(LockName::edit);
+  p.unlock_shared(LockName::edit);
+  { p.next_xid() } -> std::same_as<uint64_t>;
+  { p.is_removable(xid) } -> std::same_as<bool>;
+  p.resolve_conflicts(xid);
+  { p.now() } -> std::same_as<int64_t>;
+  { p.allocate(size_t{}) } -> std::same_as<void*>;
+  p.release(memory);
+  p.check_interrupts();
+  { p.fault(Fault::none) } -> std::same_as<bool>;
+};
+
+}  // namespace strata::store
