@@ -25,6 +25,8 @@
 //   p.now()                         microseconds since 2000-01-01 UTC
 //   p.allocate(size), p.release(p)  memory aligned to 64, gone with the operation
 //   p.check_interrupts()            raises the user's cancel
+//   p.run_core(fn)                  returns fn(), a call into core that may throw; an exception becomes the server's error
+//   p.stop_requested()              true when long core loops should return Code::interrupted
 //   p.fault(Fault)                  true only in a simulation that plants this bug
 #pragma once
 #include <concepts>
@@ -83,6 +85,8 @@ concept Pager = requires(P& p, BlockNo block, FreshPage const* pages, uint64_t x
   { p.allocate(size_t{}) } -> std::same_as<void*>;
   p.release(memory);
   p.check_interrupts();
+  { p.run_core([] { return Status{}; }) } -> std::same_as<Status>;
+  { p.stop_requested() } -> std::same_as<bool>;
   { p.fault(Fault::none) } -> std::same_as<bool>;
 };
 
