@@ -3,8 +3,9 @@
 // Written by: create (once), store/manifest (the pointer). Read by everyone, share lock.
 //   M1  magic and format_version come first and never move.
 //   M2  the manifest in force is the first manifest_size bytes of slot[active_slot], whose pages carry generation.
-//   M3  a reader that holds the share lock of this page may read the active slot: the slot that is not active is the only
-//       one ever written, and it becomes active by a change of this page.
+//   M3  only the slot that is not active is ever written, every page of it carrying the generation it was written for (low
+//       32 bits, in page_no of the tail); it becomes active by a change of this page. A reader that finds another
+//       generation on a slot page was overtaken by two edits and starts again from this page.
 // History: v1 as here.
 #pragma once
 #include <cstddef>

@@ -1,0 +1,383 @@
+// Reading and editing the manifest: the only writer of the meta page and of the manifest slots.
+//
+// Reading takes no lock beyond the share locks of single pages (M3 of core/format/meta.hpp). Editing is serialised by
+// LockName::edit; an edit writes the whole string to the slot that is not active and then flips the meta page: one atomic
+// action, before which a crash leaves the old state and after which the new one.
+#pragma once
+#include "core/base/crc32c.hpp"
+#include "core/format/manifest.hpp"
+#include "core/format/meta.hpp"
+#include "store/array.hpp"
+#include "store/pager.hpp"
+
+namespace strata::store {
+
+using format::ExtentDisk;
+using format::ManifestHeaderDisk;
+using format::MetaDisk;
+using format::ObjectDisk;
+using format::ObjectKind;
+using format::ObjectState;
+
+struct ManifestObject {
+  ObjectDisk disk;
+  Array<ExtentDisk> extents;
+  ObjectId id() const { return ObjectId(disk.id); }
+};
+
+// A private copy; memory belongs to the pager's operation.
+struct Manifest {
+  MetaDisk meta;
+  ManifestHeaderDisk header;
+  Array<ManifestObject> objects;
+  Array<ExtentDisk> free;
+
+  ManifestObject* find(ObjectId id) {
+    for (auto& object : objects)
+      if (object.disk.id == raw(id)) return &object;
+    return nullptr;
+  }
+  ManifestObject const* find(ObjectId id) const { return const_cast<Manifest*>(this)->find(id); }
+};
+
+// The block of page `page_no` of an object; `page_no` < page_count.
+inline BlockNo block_of(ManifestObject const& object, uint32_t page_no) {
+  for (ExtentDisk const& extent : object.extents) {
+    if (page_no < extent.count) return BlockNo(extent.start + page_no);
+    page_no -= extent.count;
+  }
+  return BlockNo::none;
+}
+
+namespace detail {
+
+struct MetaResult {
+  Status status;
+  MetaDisk meta;
+};
+
+template <Pager P>
+Status decode_manifest(P& pager, std::byte const* bytes, uint32_t size, Manifest* manifest) {
+  ManifestHeaderDisk& header = manifest->header;
+  if (size < sizeof header) return corrupt("manifest is shorter than its header");
+  std::memcpy(&header, bytes, sizeof header);
+  uint64_t wanted = sizeof header + uint64_t(header.object_count) * sizeof(ObjectDisk) +
+                    (uint64_t(header.extent_count) + header.free_extent_count) * sizeof(ExtentDisk);
+  if (wanted != size) return corrupt("manifest has impossible counts");
+  manifest->objects.reserve(pager, header.object_count);
+  std::byte const* at = bytes + sizeof header;
+  std::byte const* extents = at + size_t(header.object_count) * sizeof(ObjectDisk);
+  uint32_t extents_left = header.extent_count;
+  for (uint32_t i = 0; i < header.object_count; i++) {
+    ManifestObject object{};
+    std::memcpy(&object.disk, at, sizeof object.disk);
+    at += sizeof object.disk;
+    if (object.disk.extent_count > extents_left) return corrupt("manifest has too few extents", object.disk.id);
+    extents_left -= object.disk.extent_count;
+    object.extents.reserve(pager, object.disk.extent_count);
+    object.extents.count = object.disk.extent_count;
+    if (object.disk.extent_count) std::memcpy(object.extents.items, extents, object.disk.extent_count * sizeof(ExtentDisk));
+    extents += object.disk.extent_count * sizeof(ExtentDisk);
+    uint64_t pages = 0;
+    for (ExtentDisk const& extent : object.extents) {
+      pages += extent.count;
+      if (extent.count == 0 || uint64_t(extent.start) + extent.count > header.frontier)
+        return corrupt("extent lies past the frontier", object.disk.id);
+    }
+    if (pages != object.disk.page_count) return corrupt("extents do not add up", object.disk.id);
+    manifest->objects.push(pager, object);
+  }
+  if (extents_left != 0) return corrupt("manifest has too many extents");
+  manifest->free.reserve(pager, header.free_extent_count);
+  manifest->free.count = header.free_extent_count;
+  if (header.free_extent_count)
+    std::memcpy(manifest->free.items, extents, header.free_extent_count * sizeof(ExtentDisk));
+  return {};
+}
+
+template <Pager P>
+std::byte* encode_manifest(P& pager, Manifest& manifest, uint32_t* size) {
+  ManifestHeaderDisk& header = manifest.header;
+  header.object_count = manifest.objects.count;
+  header.free_extent_count = manifest.free.count;
+  header.extent_count = 0;
+  for (auto& object : manifest.objects) {
+    object.disk.extent_count = object.extents.count;
+    object.disk.page_count = 0;
+    for (ExtentDisk const& extent : object.extents) object.disk.page_count += extent.count;
+    header.extent_count += object.extents.count;
+  }
+  *size = uint32_t(sizeof header + header.object_count * sizeof(ObjectDisk) +
+                   (header.extent_count + header.free_extent_count) * sizeof(ExtentDisk));
+  auto* bytes = static_cast<std::byte*>(pager.allocate(*size));
+  std::byte* at = bytes + sizeof header;
+  auto put = [&at](void const* source, size_t count) {
+    if (count) std::memcpy(at, source, count);
+    at += count;
+  };
+  for (auto const& object : manifest.objects) put(&object.disk, sizeof object.disk);
+  for (auto const& object : manifest.objects) put(object.extents.items, object.extents.count * sizeof(ExtentDisk));
+  put(manifest.free.items, manifest.free.count * sizeof(ExtentDisk));
+  header.crc = 0;
+  std::memcpy(bytes, &header, sizeof header);
+  header.crc = crc32c(bytes, *size);
+  std::memcpy(bytes, &header, sizeof header);
+  return bytes;
+}
+
+}  // namespace detail
+
+template <Pager P>
+Status read_meta(P& pager, MetaDisk* meta) {
+  auto result = pager.read(BlockNo(0), [](format::PageView page) {
+    detail::MetaResult read{};
+    read.status = format::check_page(page, format::PageKind::meta, ObjectId::none, 0);
+    if (read.status.ok()) read.meta = page.as<MetaDisk>();
+    if (read.status.ok()) read.status = format::check_meta(read.meta);
+    return read;
+  });
+  *meta = result.meta;
+  return result.status;
+}
+
+// Fills `manifest` with the state in force. No locks on entry or exit.
+template <Pager P>
+Status load_manifest(P& pager, Manifest* manifest) {
+  for (;;) {
+    *manifest = Manifest{};
+    MetaDisk& meta = manifest->meta;
+    if (Status status = read_meta(pager, &meta); !status.ok()) return status;
+    format::SlotDisk slot = meta.slot[meta.active_slot];
+    auto* bytes = static_cast<std::byte*>(pager.allocate(meta.manifest_size + 1));
+    bool overtaken = false;
+    for (uint32_t done = 0, page_no = 0; done < meta.manifest_size && !overtaken; page_no++) {
+      uint32_t part = meta.manifest_size - done;
+      if (part > format::page_body_size) part = format::page_body_size;
+      overtaken = pager.read(BlockNo(slot.start + page_no), [&](format::PageView page) {
+        if (!format::check_page(page, format::PageKind::manifest, ObjectId::none, uint32_t(meta.generation)).ok()) return true;
+        std::memcpy(bytes + done, page.body(), part);
+        return false;
+      });
+      done += part;
+    }
+    if (overtaken) {
+      MetaDisk again;
+      if (Status status = read_meta(pager, &again); !status.ok()) return status;
+      if (again.generation == meta.generation) return corrupt("manifest slot does not carry its generation", slot.start);
+      pager.release(bytes);
+      pager.check_interrupts();
+      continue;
+    }
+    Status status = detail::decode_manifest(pager, bytes, meta.manifest_size, manifest);
+    if (status.ok()) {
+      uint32_t crc = manifest->header.crc, zero = 0;
+      std::memcpy(bytes + offsetof(ManifestHeaderDisk, crc), &zero, sizeof zero);
+      if (crc32c(bytes, meta.manifest_size) != crc) status = corrupt("manifest has a wrong checksum");
+      else if (manifest->header.generation != meta.generation) status = corrupt("manifest has a wrong generation");
+    }
+    pager.release(bytes);
+    return status;
+  }
+}
+
+template <Pager P>
+void release_manifest(P& pager, Manifest* manifest) {
+  for (auto& object : manifest->objects)
+    if (object.extents.items) pager.release(object.extents.items);
+  if (manifest->objects.items) pager.release(manifest->objects.items);
+  if (manifest->free.items) pager.release(manifest->free.items);
+  *manifest = Manifest{};
+}
+
+// Gives pages back to the free list (F3). The caller removes them from their object.
+template <Pager P>
+void free_extent(P& pager, Manifest& manifest, ExtentDisk extent) {
+  auto& free = manifest.free;
+  uint32_t at = 0;
+  while (at < free.count && free[at].start < extent.start) at++;
+  bool joins_left = at > 0 && free[at - 1].start + free[at - 1].count == extent.start;
+  bool joins_right = at < free.count && extent.start + extent.count == free[at].start;
+  if (joins_left && joins_right) {
+    free[at - 1].count += extent.count + free[at].count;
+    free.remove(at);
+  } else if (joins_left) {
+    free[at - 1].count += extent.count;
+  } else if (joins_right) {
+    free[at].start = extent.start;
+    free[at].count += extent.count;
+  } else {
+    free.insert(pager, at, extent);
+  }
+  ExtentDisk last = free[free.count - 1];
+  if (last.start + last.count == manifest.header.frontier) {
+    manifest.header.frontier = last.start;
+    free.count--;
+  }
+}
+
+// Takes `page_count` pages: the smallest free extent that holds them; else large free extents and the rest at the frontier.
+template <Pager P>
+void allocate_extents(P& pager, Manifest& manifest, uint32_t page_count, Array<ExtentDisk>* taken) {
+  constexpr uint32_t piece_pages_min = 64;  // smaller pieces would cost more in seeks and manifest bytes than they save
+  auto& free = manifest.free;
+  auto take = [&](uint32_t at, uint32_t count) {
+    ExtentDisk extent{free[at].start, count};
+    free[at].start += count;
+    free[at].count -= count;
+    if (free[at].count == 0) free.remove(at);
+    if (taken->count && (*taken)[taken->count - 1].start + (*taken)[taken->count - 1].count == extent.start)
+      (*taken)[taken->count - 1].count += count;
+    else
+      taken->push(pager, extent);
+  };
+  while (page_count > 0) {
+    uint32_t best = free.count, largest = free.count;
+    for (uint32_t i = 0; i < free.count; i++) {
+      if (free[i].count >= page_count && (best == free.count || free[i].count < free[best].count)) best = i;
+      if (largest == free.count || free[i].count > free[largest].count) largest = i;
+    }
+    if (best < free.count) {
+      take(best, page_count);
+      return;
+    }
+    if (largest < free.count && free[largest].count >= piece_pages_min) {
+      page_count -= free[largest].count;
+      take(largest, free[largest].count);
+      continue;
+    }
+    uint32_t start = manifest.header.frontier;
+    manifest.header.frontier += page_count;
+    if (taken->count && (*taken)[taken->count - 1].start + (*taken)[taken->count - 1].count == start)
+      (*taken)[taken->count - 1].count += page_count;
+    else
+      taken->push(pager, {start, page_count});
+    return;
+  }
+}
+
+namespace detail {
+
+// Writes `manifest` as the next generation. Requires LockName::edit.
+template <Pager P>
+Status store_manifest(P& pager, Manifest& manifest) {
+  MetaDisk meta = manifest.meta;
+  uint32_t target = 1 - meta.active_slot;
+  manifest.header.generation = meta.generation + 1;
+  uint32_t size = 0;
+  std::byte* bytes = encode_manifest(pager, manifest, &size);
+  uint32_t needed = (size + format::page_body_size - 1) / format::page_body_size;
+  if (needed > meta.slot[target].page_count) {
+    // The slot moves to fresh pages at the frontier, with room to grow; moving frees an extent, which may add bytes.
+    format::SlotDisk old = meta.slot[target];
+    meta.slot[target] = {manifest.header.frontier, needed * 2};
+    manifest.header.frontier += needed * 2;
+    if (old.page_count) free_extent(pager, manifest, {old.start, old.page_count});
+    pager.release(bytes);
+    bytes = encode_manifest(pager, manifest, &size);
+    needed = (size + format::page_body_size - 1) / format::page_body_size;
+  }
+  pager.extend_to(meta.slot[target].start + meta.slot[target].page_count);
+  auto* contents = static_cast<std::byte*>(pager.allocate(size_t(fresh_pages_max) * format::page_content_size));
+  for (uint32_t first = 0; first < needed; first += fresh_pages_max) {
+    FreshPage pages[fresh_pages_max];
+    uint32_t count = needed - first < fresh_pages_max ? needed - first : fresh_pages_max;
+    for (uint32_t i = 0; i < count; i++) {
+      uint32_t offset = (first + i) * format::page_body_size;
+      uint32_t part = size - offset < format::page_body_size ? size - offset : format::page_body_size;
+      format::PageSpan page{contents + size_t(i) * format::page_content_size};
+      format::init_page(page, format::PageKind::manifest, ObjectId::none, uint32_t(manifest.header.generation), part);
+      std::memcpy(page.body(), bytes + offset, part);
+      pages[i] = {BlockNo(meta.slot[target].start + first + i), page.content};
+    }
+    pager.write_fresh(pages, count);
+  }
+  meta.active_slot = target;
+  meta.generation = manifest.header.generation;
+  meta.manifest_size = size;
+  pager.change([&](auto& action) {
+    action.open(BlockNo(0)).template as<MetaDisk>() = meta;
+    return 0;
+  });
+  manifest.meta = meta;
+  pager.release(contents);
+  pager.release(bytes);
+  return {};
+}
+
+}  // namespace detail
+
+enum class Edit : uint8_t { keep, discard };
+
+struct EditResult {
+  Status status;
+  Edit edit;
+};
+
+// One atomic change of the manifest: fn(Manifest&) -> EditResult works on a private copy under LockName::edit; when it
+// returns an ok status and Edit::keep, the copy becomes the state in force. No locks on entry (but possibly LockName::merge)
+// or exit. On return `manifest`, when given, is the state in force.
+template <Pager P, class Fn>
+Status edit_manifest(P& pager, Fn&& fn, Manifest* manifest = nullptr) {
+  static_assert(JumpSafe<Fn>);
+  Manifest local;
+  Manifest& work = manifest ? *manifest : local;
+  pager.lock(LockName::edit);
+  Status status = load_manifest(pager, &work);
+  if (status.ok()) {
+    EditResult result = fn(work);
+    status = result.status;
+    if (status.ok() && result.edit == Edit::keep) status = detail::store_manifest(pager, work);
+  }
+  pager.unlock(LockName::edit);
+  return status;
+}
+
+// Appends an object and returns it; the pointer is valid until the next push. Extents are the caller's.
+template <Pager P>
+ManifestObject* add_object(P& pager, Manifest& manifest, ObjectKind kind, ObjectState state) {
+  ManifestObject object{};
+  object.disk.id = manifest.header.next_object_id++;
+  object.disk.kind = kind;
+  object.disk.state = state;
+  object.disk.created_at = pager.now();
+  return &manifest.objects.push(pager, object);
+}
+
+// Removes an object and frees its pages at once: only for objects that no reader can know or knows any more.
+template <Pager P>
+void remove_object(P& pager, Manifest& manifest, ObjectId id) {
+  for (uint32_t i = 0; i < manifest.objects.count; i++) {
+    if (manifest.objects[i].disk.id != raw(id)) continue;
+    Array<ExtentDisk> extents = manifest.objects[i].extents;
+    manifest.objects.remove(i);
+    for (ExtentDisk const& extent : extents) free_extent(pager, manifest, extent);
+    return;
+  }
+}
+
+// Creates an empty index: block 0 and both slots. `meta` gives the fixed properties; the rest is filled in.
+template <Pager P>
+Status create_index(P& pager, MetaDisk meta) {
+  meta.magic = format::meta_magic;
+  meta.format_version = format::index_format_version;
+  meta.generation = 0;
+  meta.active_slot = 1;
+  meta.manifest_size = 0;
+  meta.slot[0] = {1, 1};
+  meta.slot[1] = {2, 1};
+  if (Status status = format::check_meta(meta); !status.ok()) return status;
+  pager.extend_to(3);
+  pager.change([&](auto& action) {
+    format::PageSpan page = action.init(BlockNo(0));
+    format::init_page(page, format::PageKind::meta, ObjectId::none, 0, sizeof meta);
+    page.template as<MetaDisk>() = meta;
+    return 0;
+  });
+  Manifest manifest{};
+  manifest.meta = meta;
+  manifest.header.next_object_id = 1;
+  manifest.header.frontier = 3;
+  return detail::store_manifest(pager, manifest);
+}
+
+}  // namespace strata::store

@@ -1,0 +1,132 @@
+// Reading sealed objects: header, streams, frames.
+#pragma once
+#include "core/format/object.hpp"
+#include "store/manifest.hpp"
+#include "store/shape.hpp"
+
+namespace strata::store {
+
+using format::ObjectHeaderDisk;
+using format::StreamDisk;
+using format::StreamKind;
+
+template <Pager P>
+Status read_header(P& pager, ManifestObject const& object, ObjectHeaderDisk* header) {
+  return pager.read(block_of(object, 0), [&](format::PageView page) {
+    Status status = format::check_page(page, format::PageKind::object_header, object.id(), 0);
+    if (!status.ok()) return status;
+    std::memcpy(header, page.body(), sizeof *header);
+    return format::check_header(*header, object.disk);
+  });
+}
+
+// Null when the object has no such stream.
+inline StreamDisk const* find_stream(ObjectHeaderDisk const& header, StreamKind kind, uint16_t column = format::no_column) {
+  for (uint32_t i = 0; i < header.stream_count; i++)
+    if (header.stream[i].kind == kind && header.stream[i].column == column) return &header.stream[i];
+  return nullptr;
+}
+
+// Calls fn(bytes, size) -> void once for every piece of [offset, offset + size) that lies on one page, in order, under the
+// share lock of that page. fn must not call the pager.
+template <Pager P, class Fn>
+Status visit_stream(P& pager, ManifestObject const& object, StreamDisk const& stream, uint64_t offset, uint64_t size, Fn&& fn) {
+  if (offset > stream.byte_size || size > stream.byte_size - offset) return corrupt("read past the end of a stream", object.disk.id);
+  while (size > 0) {
+    uint32_t page_no = stream.first_page + uint32_t(offset / stream.bytes_per_page);
+    uint32_t at = uint32_t(offset % stream.bytes_per_page);
+    uint32_t part = stream.bytes_per_page - at;
+    if (part > size) part = uint32_t(size);
+    Status status = pager.read(block_of(object, page_no), [&](format::PageView page) {
+      Status checked = format::check_page(page, format::PageKind::stream, object.id(), page_no);
+      if (checked.ok()) fn(page.body() + at, part);
+      return checked;
+    });
+    if (!status.ok()) return status;
+    offset += part;
+    size -= part;
+  }
+  return {};
+}
+
+template <Pager P>
+Status read_stream(P& pager, ManifestObject const& object, StreamDisk const& stream, uint64_t offset, uint64_t size, void* target) {
+  auto* at = static_cast<std::byte*>(target);
+  return visit_stream(pager, object, stream, offset, size, [&at](std::byte const* bytes, uint32_t part) {
+    std::memcpy(at, bytes, part);
+    at += part;
+  });
+}
+
+// A stream read item by item through a copy of one page: for merges and builds, which go mostly forward.
+struct StreamCursor {
+  StreamDisk stream{};
+  std::byte* page = nullptr;     // bytes_per_page bytes
+  std::byte* scratch = nullptr;  // one item that straddles pages
+  uint64_t page_index = UINT64_MAX;
+};
+
+template <Pager P>
+Status open_stream(P& pager, ManifestObject const& object, ObjectHeaderDisk const& header, StreamKind kind, uint32_t item_size_max,
+                   StreamCursor* cursor) {
+  StreamDisk const* stream = find_stream(header, kind);
+  if (!stream) return corrupt("segment lacks a stream", object.disk.id);
+  cursor->stream = *stream;
+  cursor->page = static_cast<std::byte*>(pager.allocate(format::page_body_size));
+  cursor->scratch = static_cast<std::byte*>(pager.allocate(item_size_max));
+  return {};
+}
+
+template <Pager P>
+void close_stream(P& pager, StreamCursor* cursor) {
+  if (cursor->page) pager.release(cursor->page);
+  if (cursor->scratch) pager.release(cursor->scratch);
+  *cursor = StreamCursor{};
+}
+
+// *bytes = the `size` bytes at `offset`; valid until the next call.
+template <Pager P>
+Status next_bytes(P& pager, ManifestObject const& object, StreamCursor& cursor, uint64_t offset, uint32_t size, std::byte const** bytes) {
+  uint32_t at = uint32_t(offset % cursor.stream.bytes_per_page);
+  if (at + size > cursor.stream.bytes_per_page) {
+    *bytes = cursor.scratch;
+    return read_stream(pager, object, cursor.stream, offset, size, cursor.scratch);
+  }
+  uint64_t index = offset / cursor.stream.bytes_per_page;
+  if (cursor.page_index != index) {
+    uint64_t start = index * cursor.stream.bytes_per_page;
+    uint64_t part = cursor.stream.byte_size - start;
+    if (part > cursor.stream.bytes_per_page) part = cursor.stream.bytes_per_page;
+    cursor.page_index = UINT64_MAX;
+    if (offset + size > cursor.stream.byte_size) return corrupt("read past the end of a stream", object.disk.id);
+    if (Status status = read_stream(pager, object, cursor.stream, start, part, cursor.page); !status.ok()) return status;
+    cursor.page_index = index;
+  }
+  *bytes = cursor.page + at;
+  return {};
+}
+
+// The frame `id` with its mean in the pager's memory. An id of none is the frame of an index without rows: mean 0, unit 1.
+template <Pager P>
+Status load_frame(P& pager, IndexShape const& shape, Manifest const& manifest, ObjectId id, quant::Frame* frame) {
+  auto* mean = static_cast<float*>(pager.allocate(size_t(shape.padded_dim) * sizeof(float)));
+  *frame = {shape.seed, shape.dim, shape.padded_dim, 1.0f, mean};
+  std::memset(mean, 0, size_t(shape.padded_dim) * sizeof(float));
+  if (id == ObjectId::none) return {};
+  ManifestObject const* object = manifest.find(id);
+  if (!object || object->disk.kind != ObjectKind::frame) return corrupt("manifest lacks a frame", raw(id));
+  auto* header = static_cast<ObjectHeaderDisk*>(pager.allocate(sizeof(ObjectHeaderDisk)));
+  Status status = read_header(pager, *object, header);
+  if (status.ok()) {
+    StreamDisk const* stream = find_stream(*header, StreamKind::mean);
+    if (!stream || stream->byte_size != size_t(shape.padded_dim) * sizeof(float) || !(header->unit > 0))
+      status = corrupt("frame is malformed", raw(id));
+    else
+      status = read_stream(pager, *object, *stream, 0, stream->byte_size, mean);
+    frame->unit = header->unit;
+  }
+  pager.release(header);
+  return status;
+}
+
+}  // namespace strata::store

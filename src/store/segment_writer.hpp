@@ -1,0 +1,191 @@
+// Writing a sealed segment row by row, in list order: the one bulk path of CREATE INDEX, seal, merge and compaction.
+//
+// Rows arrive with their refine codes in the segment's frame; the scan codes are made here from the reconstruction, so that
+// nothing but the refine code ever has to be carried along.
+#pragma once
+#include "core/sets/bloom.hpp"
+#include "store/epoch.hpp"
+#include "store/growing.hpp"
+
+namespace strata::store {
+
+struct SegmentSpec {
+  ObjectId frame;
+  EpochView const* epoch;  // null: flat
+  uint32_t row_count;      // ranked_count + zero_count + rows whose vector is NULL
+  uint32_t ranked_count;
+  uint32_t zero_count;
+  uint32_t merge_count;
+};
+
+namespace detail {
+enum SegmentStream : uint32_t { ids_at, hashes_at, bitmap_at, tid_bloom_at, hash_bloom_at, scan_at, refine_at, directory_at, segment_stream_count };
+}
+
+// Puts a segment of this size into the manifest, state building. Requires LockName::merge. *target and *header are made in
+// pager memory for the SegmentWriter; publish or remove_object ends it.
+template <Pager P>
+Status begin_segment(P& pager, IndexShape const& shape, SegmentSpec const& spec, ManifestObject* target, ObjectHeaderDisk** header_out) {
+  auto* header = static_cast<ObjectHeaderDisk*>(pager.allocate(sizeof(ObjectHeaderDisk)));
+  *header_out = header;
+  *header = ObjectHeaderDisk{};
+  uint32_t block_bytes = quant::block_size(shape.padded_dim, shape.scan.bits);
+  uint64_t rows = spec.row_count, ranked = spec.ranked_count;
+  uint64_t blocks = (ranked + quant::block_rows - 1) / quant::block_rows;
+  uint64_t bloom_bytes = uint64_t(sets::bloom_block_count(rows)) * sets::bloom_block_size;
+  constexpr uint32_t body = format::page_body_size;
+  constexpr uint32_t bloom_page = body / sets::bloom_block_size * sets::bloom_block_size;
+  StreamPlan plans[detail::segment_stream_count] = {
+      {StreamKind::ids, format::no_column, 6, body, rows * 6},
+      {StreamKind::hashes, format::no_column, 8, body, rows * 8},
+      {StreamKind::delete_bitmap, format::no_column, 0, body, (rows + 7) / 8},
+      {StreamKind::bloom, format::tid_column, sets::bloom_block_size, bloom_page, bloom_bytes},
+      {StreamKind::bloom, format::hash_column, sets::bloom_block_size, bloom_page, bloom_bytes},
+      {StreamKind::scan_codes, format::no_column, block_bytes, format::scan_stream_bytes_per_page, blocks * block_bytes},
+      {StreamKind::refine_codes, format::no_column, shape.refine_size, body, ranked * shape.refine_size},
+      {StreamKind::directory, format::no_column, sizeof(format::DirectoryEntryDisk), body,
+       spec.epoch ? (uint64_t(spec.epoch->list_count) + 1) * sizeof(format::DirectoryEntryDisk) : 0}};
+  uint32_t page_count = plan_streams(plans, spec.epoch ? detail::segment_stream_count : detail::segment_stream_count - 1, header);
+  header->kind = ObjectKind::segment;
+  header->scan_bits = uint8_t(shape.scan.bits);
+  header->row_count = spec.row_count;
+  header->ranked_count = spec.ranked_count;
+  header->zero_count = spec.zero_count;
+  header->list_count = spec.epoch ? spec.epoch->list_count : 0;
+  header->frame = raw(spec.frame);
+  header->epoch = spec.epoch ? spec.epoch->object->disk.id : 0;
+  auto begin = [&](Manifest& work) -> EditResult {
+    ManifestObject* object = add_object(pager, work, ObjectKind::segment, ObjectState::building);
+    allocate_extents(pager, work, page_count, &object->extents);
+    ObjectDisk& disk = object->disk;
+    disk.page_count = page_count;
+    disk.frame = header->frame;
+    disk.epoch = header->epoch;
+    disk.row_count = header->row_count;
+    disk.ranked_count = header->ranked_count;
+    disk.list_count = header->list_count;
+    disk.merge_count = spec.merge_count;
+    header->id = disk.id;
+    *target = *object;
+    return {{}, Edit::keep};
+  };
+  return edit_manifest(pager, begin);
+}
+
+template <Pager P>
+class SegmentWriter {
+ public:
+  SegmentWriter(P& pager, IndexShape const& shape, SegmentSpec const& spec, ManifestObject const& target, ObjectHeaderDisk* header)
+      : pager_(pager), shape_(shape), spec_(spec), header_(header), writer_(pager, target, header) {
+    block_bytes_ = quant::block_size(shape.padded_dim, shape.scan.bits);
+    block_ = static_cast<std::byte*>(pager.allocate(block_bytes_));
+    std::memset(block_, 0, block_bytes_);
+    z_ = static_cast<float*>(pager.allocate(size_t(shape.padded_dim) * 4));
+    centroid_ = static_cast<float*>(pager.allocate(size_t(shape.padded_dim) * 4));
+    halves_ = pager.allocate(size_t(shape.padded_dim) * 2);
+    bloom_block_count_ = sets::bloom_block_count(spec.row_count);
+    size_t bloom_bytes = size_t(bloom_block_count_) * sets::bloom_block_size;
+    tid_bloom_ = pager.allocate(bloom_bytes);
+    hash_bloom_ = pager.allocate(bloom_bytes);
+    std::memset(tid_bloom_, 0, bloom_bytes);
+    std::memset(hash_bloom_, 0, bloom_bytes);
+    if (spec.epoch) {
+      directory_ = static_cast<format::DirectoryEntryDisk*>(pager.allocate((size_t(spec.epoch->list_count) + 1) * sizeof(format::DirectoryEntryDisk)));
+      std::memset(static_cast<void*>(directory_), 0, (size_t(spec.epoch->list_count) + 1) * sizeof(format::DirectoryEntryDisk));
+    }
+  }
+
+  // Rows come in this order: ranked rows with ascending `list` (0 when flat), rows with a zero vector, rows with NULL.
+  Status append(uint32_t list, RowView const& row) {
+    std::byte tid[6];
+    format::store_tid(row.tid, tid);
+    writer_.append(detail::ids_at, tid, sizeof tid);
+    writer_.append(detail::hashes_at, &row.hash, sizeof row.hash);
+    sets::bloom_add(tid_bloom_, bloom_block_count_, row.tid.key);
+    sets::bloom_add(hash_bloom_, bloom_block_count_, row.hash);
+    uint32_t at = row_count_++;
+    if (row.flags != 0) return {};
+    if (spec_.epoch && (at == 0 || list != list_)) {
+      if (Status status = start_list(list, at); !status.ok()) return status;
+    }
+    writer_.append(detail::refine_at, row.refine, shape_.refine_size);
+    quant::decode_refine(shape_.padded_dim, row.refine, z_);
+    uint32_t lane = at % quant::block_rows;
+    float residual2 = quant::encode_scan_row(shape_.scan, z_, spec_.epoch ? centroid_ : nullptr, block_, lane);
+    residual2_total_ += residual2;
+    list_residual2_ += residual2;
+    ranked_count_++;
+    if (lane == quant::block_rows - 1) flush_block();
+    return {};
+  }
+
+  // Writes everything that is left. The segment is complete and still unreachable.
+  Status finish() {
+    if (row_count_ != spec_.row_count || ranked_count_ != spec_.ranked_count) return corrupt("segment got another number of rows than announced", row_count_);
+    if (ranked_count_ % quant::block_rows != 0) flush_block();
+    if (spec_.epoch) {
+      close_list(ranked_count_);
+      uint32_t first = ranked_count_ ? list_ + 1 : 0;
+      for (uint32_t list = first; list <= spec_.epoch->list_count; list++) directory_[list] = {ranked_count_, 0};
+      writer_.append(detail::directory_at, directory_, (size_t(spec_.epoch->list_count) + 1) * sizeof(format::DirectoryEntryDisk));
+    }
+    writer_.append_zeros(detail::bitmap_at, (uint64_t(row_count_) + 7) / 8);
+    size_t bloom_bytes = size_t(bloom_block_count_) * sets::bloom_block_size;
+    writer_.append(detail::tid_bloom_at, tid_bloom_, bloom_bytes);
+    writer_.append(detail::hash_bloom_at, hash_bloom_, bloom_bytes);
+    header_->mean_residual2 = ranked_count_ ? float(residual2_total_ / ranked_count_) : 0;
+    Status status = writer_.finish();
+    if (directory_) pager_.release(directory_);
+    pager_.release(hash_bloom_);
+    pager_.release(tid_bloom_);
+    pager_.release(halves_);
+    pager_.release(centroid_);
+    pager_.release(z_);
+    pager_.release(block_);
+    return status;
+  }
+
+ private:
+  void close_list(uint32_t end) {
+    if (ranked_count_ == 0) return;
+    auto& entry = directory_[list_];
+    uint32_t rows = end - entry.first_row;
+    entry.mean_residual2 = rows ? float(list_residual2_ / rows) : 0;
+  }
+
+  Status start_list(uint32_t list, uint32_t at) {
+    if (list >= spec_.epoch->list_count || (at > 0 && list < list_)) return corrupt("rows do not come in list order", list);
+    close_list(at);
+    for (uint32_t empty = at == 0 ? 0 : list_ + 1; empty <= list; empty++) directory_[empty] = {at, 0};
+    list_ = list;
+    list_residual2_ = 0;
+    return read_centroid(pager_, shape_, *spec_.epoch, list, halves_, centroid_);
+  }
+
+  void flush_block() {
+    writer_.append(detail::scan_at, block_, block_bytes_);
+    std::memset(block_, 0, block_bytes_);
+  }
+
+  P& pager_;
+  IndexShape const& shape_;
+  SegmentSpec spec_;
+  ObjectHeaderDisk* header_;
+  ObjectWriter<P> writer_;
+  uint32_t block_bytes_;
+  std::byte* block_;
+  float* z_;
+  float* centroid_;
+  void* halves_;
+  void* tid_bloom_;
+  void* hash_bloom_;
+  uint32_t bloom_block_count_;
+  format::DirectoryEntryDisk* directory_ = nullptr;
+  uint32_t list_ = 0;
+  uint32_t row_count_ = 0;
+  uint32_t ranked_count_ = 0;
+  double residual2_total_ = 0;
+  double list_residual2_ = 0;
+};
+
+}  // namespace strata::store
