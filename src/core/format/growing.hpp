@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "core/base/limits.hpp"
 #include "core/format/page.hpp"
 #include "core/quant/refine_code.hpp"
 

@@ -59,9 +59,9 @@ struct ObjectDisk {
   int32_t born_min;       // bounds of strata_born over its rows, when the index has that column
   int32_t born_max;
   uint32_t merge_count;   // how many times its rows were rewritten, at most
-  uint32_t reserved;      // zero
+  uint32_t reserved[5];   // zero
 };
-static_assert(sizeof(ObjectDisk) == 88 && offsetof(ObjectDisk, retired_xid) == 40);
+static_assert(sizeof(ObjectDisk) == 96 && offsetof(ObjectDisk, retired_xid) == 40);
 static_assert(std::has_unique_object_representations_v<ObjectDisk>);
 
 struct ManifestHeaderDisk {

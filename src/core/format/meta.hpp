@@ -54,7 +54,7 @@ struct MetaDisk {
   uint32_t manifest_size;  // bytes
   SlotDisk slot[2];
   ColumnDisk column[filter_column_count_max];
-  uint8_t reserved[304];
+  uint8_t reserved[308];
 };
 static_assert(sizeof(MetaDisk) == 504 && offsetof(MetaDisk, seed) == 32 && offsetof(MetaDisk, slot) == 56 &&
               offsetof(MetaDisk, column) == 72);

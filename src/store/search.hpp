@@ -1,0 +1,516 @@
+// SEARCH: rows in the order of their distance, as many as the caller wants.
+//
+//   start_search    copies the manifest, prepares the query, ranks the lists of all epochs in use
+//   advance_search  makes sure that about `target` rows are found at the recall wanted: scans growing rows and flat segments,
+//                   probes lists by key over all segments at once, evaluates survivors of the first stage in the order of
+//                   their bounds; a later call with a larger target goes on, and scans nothing twice
+//   next_candidate  hands out candidates by their lower bound; the caller computes exact distances and emits a row when no
+//                   candidate and nothing unseen (search_frontier) can be nearer
+//
+// No locks are held between calls: the caller's snapshot keeps what the manifest copy names from being reused.
+#pragma once
+#include <cmath>
+
+#include "core/math/distance.hpp"
+#include "core/sets/bitmap.hpp"
+#include "store/scan.hpp"
+
+namespace strata::store {
+
+namespace detail {
+
+constexpr float infinity = std::numeric_limits<float>::infinity();
+
+template <Pager P>
+Status query_of_frame(P& pager, Search& search, ObjectId id, uint32_t* index) {
+  for (uint32_t i = 0; i < search.queries.count; i++) {
+    *index = i;
+    if (search.queries[i].id == id) return {};
+  }
+  IndexShape const& shape = search.shape;
+  FrameQuery query{};
+  query.id = id;
+  if (Status status = load_frame(pager, shape, search.manifest, id, &query.frame); !status.ok()) return status;
+  query.w = static_cast<float*>(pager.allocate(size_t(shape.padded_dim) * sizeof(float)));
+  float unit = query.frame.unit;
+  if (shape.metric == Metric::inner_product) {
+    quant::rotate(shape.seed, shape.dim, search.vector, query.w);
+    query.factor = unit;
+    query.offset = -unit * math::inner_product(shape.padded_dim, query.frame.mean, query.w);
+  } else {
+    quant::to_frame(query.frame, search.vector, query.w);
+    query.factor = unit * unit;
+    query.offset = 0;
+  }
+  query.table = quant::build_query_table(shape.scan, query.w, pager.allocate(quant::query_table_size(shape.padded_dim)));
+  query.refine = quant::refine_query(shape.metric, shape.padded_dim, query.w);
+  search.queries.push(pager, query);
+  *index = search.queries.count - 1;
+  return {};
+}
+
+template <Pager P>
+Status add_source(P& pager, Search& search, ManifestObject const& object, ObjectHeaderDisk* header) {
+  SearchSource source{};
+  source.object = &object;
+  source.epoch = SearchSource::none;
+  source.growing = object.disk.kind == ObjectKind::growing;
+  if (source.growing) {
+    uint64_t rows = 0;
+    if (Status status = count_growing_rows(pager, search.shape, object, &rows); !status.ok()) return status;
+    source.row_count = uint32_t(rows);
+    search.ranked_total += rows;
+  } else {
+    if (Status status = read_header(pager, object, header); !status.ok()) return status;
+    source.row_count = header->row_count;
+    source.ranked_count = header->ranked_count;
+    source.zero_count = header->zero_count;
+    source.has_deleted = header->deleted_count > 0;
+    search.ranked_total += header->ranked_count;
+    auto take = [header](StreamKind kind, StreamDisk* stream) {
+      StreamDisk const* found = find_stream(*header, kind);
+      if (found) *stream = *found;
+      return found != nullptr;
+    };
+    bool whole = take(StreamKind::ids, &source.ids) && take(StreamKind::delete_bitmap, &source.bitmap) &&
+                 take(StreamKind::scan_codes, &source.scan) && take(StreamKind::refine_codes, &source.refine);
+    if (object.disk.epoch) whole = whole && take(StreamKind::directory, &source.directory);
+    if (!whole) return corrupt("segment lacks a stream", object.disk.id);
+  }
+  if (source.row_count == 0) return {};
+  if (Status status = query_of_frame(pager, search, ObjectId(object.disk.frame), &source.query); !status.ok()) return status;
+  if (object.disk.epoch) {
+    uint32_t at = 0;
+    while (at < search.epochs.count && search.epochs[at].view->object->disk.id != object.disk.epoch) at++;
+    if (at == search.epochs.count) {
+      EpochRank rank{};
+      if (Status status = open_epoch(pager, search.shape, search.manifest, ObjectId(object.disk.epoch), &rank.view); !status.ok()) return status;
+      if (Status status = query_of_frame(pager, search, ObjectId(rank.view->header.frame), &rank.query); !status.ok()) return status;
+      search.epochs.push(pager, rank);
+    }
+    source.epoch = at;
+    if (search.epochs[at].query != source.query) return corrupt("segment and its epoch live in different frames", object.disk.id);
+  }
+  search.counters.segment_count++;
+  search.sources.push(pager, source);
+  return {};
+}
+
+// Appends the lists of one epoch with estimated keys.
+template <Pager P>
+Status rank_epoch(P& pager, Search& search, uint32_t at) {
+  IndexShape const& shape = search.shape;
+  EpochView const& view = *search.epochs[at].view;
+  FrameQuery const& query = search.queries[search.epochs[at].query];
+  uint32_t lists = view.list_count, blocks = (lists + quant::block_rows - 1) / quant::block_rows;
+  auto* estimates = static_cast<float*>(pager.allocate(size_t(blocks) * quant::block_rows * sizeof(float)));
+  auto* residuals = static_cast<float*>(pager.allocate(size_t(lists) * sizeof(float)));
+  // The centroid codes are relative to the origin of frame space.
+  quant::ScanBounds bounds{shape.metric == Metric::inner_product ? 0.0f : query.refine.norm2, 0.0f, infinity};
+  Status status = scan_stream(pager, shape, *view.object, view.codes, query.table, 0, blocks, bounds, estimates);
+  if (status.ok()) status = read_stream(pager, *view.object, view.residuals, 0, uint64_t(lists) * sizeof(float), residuals);
+  if (!status.ok()) return status;
+  search.order.reserve(pager, search.order.count + lists);
+  for (uint32_t list = 0; list < lists; list++) {
+    float spread = shape.metric == Metric::inner_product ? 0.0f : residuals[list];
+    search.order[search.order.count++] = {query.factor * (estimates[list] + spread) + query.offset, 0.0f, at, list & 0x7FFFFFFFu, 0};
+  }
+  pager.release(residuals);
+  pager.release(estimates);
+  return {};
+}
+
+// Exact score of a list's centroid, and a key from it.
+template <Pager P>
+Status rank_exactly(P& pager, Search& search, ListRank& rank) {
+  IndexShape const& shape = search.shape;
+  EpochView const& view = *search.epochs[rank.epoch].view;
+  FrameQuery const& query = search.queries[search.epochs[rank.epoch].query];
+  if (Status status = read_centroid(pager, shape, view, rank.list, search.scratch, search.centroid); !status.ok()) return status;
+  float spread = 0;
+  if (shape.metric == Metric::inner_product) {
+    rank.base = -math::inner_product(shape.padded_dim, query.w, search.centroid);
+  } else {
+    rank.base = math::l2_squared(shape.padded_dim, query.w, search.centroid);
+    if (Status status = read_stream(pager, *view.object, view.residuals, uint64_t(rank.list) * 4, 4, &spread); !status.ok()) return status;
+  }
+  rank.key = query.factor * (rank.base + spread) + query.offset;
+  rank.exact = 1;
+  return {};
+}
+
+inline bool key_less(ListRank const& a, ListRank const& b) { return a.key < b.key; }
+
+// Puts at least the next `wanted` lists in order, the nearest by exact keys.
+template <Pager P>
+Status order_lists(P& pager, Search& search, uint32_t wanted) {
+  uint32_t end = search.probed + wanted;
+  if (end <= search.order_sorted || search.order_sorted == search.order.count) return {};
+  // Estimates misplace lists a little: take three times as many before the exact keys decide.
+  uint64_t enough = uint64_t(search.order_sorted) + 3ull * wanted + 16;
+  uint32_t until = enough < search.order.count ? uint32_t(enough) : search.order.count;
+  ListRank* from = search.order.items + search.order_sorted;
+  if (until < search.order.count) std::nth_element(from, search.order.items + until, search.order.end(), key_less);
+  // Past a thousand lists the order hardly matters any more, and reading centroids does cost.
+  constexpr uint32_t exact_max = 1024;
+  if (until - search.order_sorted <= exact_max)
+    for (ListRank* rank = from; rank < search.order.items + until; rank++)
+      if (Status status = rank_exactly(pager, search, *rank); !status.ok()) return status;
+  std::sort(from, search.order.items + until, key_less);
+  search.order_sorted = until;
+  return {};
+}
+
+template <Pager P>
+void push_candidate(P& pager, Search& search, Candidate const& candidate) {
+  auto later = [](Candidate const& a, Candidate const& b) { return a.lower_bound > b.lower_bound; };
+  search.candidates.push(pager, candidate);
+  std::push_heap(search.candidates.begin(), search.candidates.end(), later);
+  search.scores.push(pager, candidate.score);
+  auto& top = search.top;
+  if (top.count < search.target) {
+    top.push(pager, candidate.score);
+    std::push_heap(top.begin(), top.end());
+  } else if (candidate.score < top[0]) {
+    std::pop_heap(top.begin(), top.end());
+    top[top.count - 1] = candidate.score;
+    std::push_heap(top.begin(), top.end());
+  }
+  search.tau = top.count < search.target ? infinity : top[0];
+}
+
+inline Candidate candidate_of(FrameQuery const& query, quant::RefineEstimate const& estimate, uint32_t source, uint32_t row) {
+  float bound = query.factor * estimate.lower_bound + query.offset;
+  // Rounding of the line above: relative to its larger term.
+  bound -= 4e-7f * (std::abs(bound) + std::abs(query.offset));
+  return {bound, query.factor * estimate.score + query.offset, source, row};
+}
+
+template <Pager P>
+Status is_deleted(P& pager, SearchSource const& source, uint32_t row, bool* deleted) {
+  *deleted = false;
+  if (!source.has_deleted) return {};
+  uint8_t byte = 0;
+  Status status = read_stream(pager, *source.object, source.bitmap, row / 8, 1, &byte);
+  *deleted = byte >> (row % 8) & 1;
+  return status;
+}
+
+template <Pager P>
+Status evaluate(P& pager, Search& search, uint32_t at, uint32_t row) {
+  SearchSource const& source = search.sources[at];
+  bool deleted;
+  if (Status status = is_deleted(pager, source, row, &deleted); !status.ok() || deleted) return status;
+  FrameQuery const& query = search.queries[source.query];
+  uint32_t size = search.shape.refine_size, gathered = 0;
+  quant::RefineEstimate estimate{};
+  Status status = visit_stream(pager, *source.object, source.refine, uint64_t(row) * size, size, [&](std::byte const* bytes, uint32_t part) {
+    if (part == size) {
+      estimate = quant::evaluate_refine(query.refine, bytes);
+      return;
+    }
+    std::memcpy(search.scratch + gathered, bytes, part);
+    gathered += part;
+    if (gathered == size) estimate = quant::evaluate_refine(query.refine, search.scratch);
+  });
+  if (!status.ok()) return status;
+  search.counters.refined_count++;
+  push_candidate(pager, search, candidate_of(query, estimate, at, row));
+  return {};
+}
+
+// Evaluates the rows of runs [first_run, ...) whose bound is below tau, nearest bounds first, while tau falls.
+template <Pager P>
+Status evaluate_runs(P& pager, Search& search, uint32_t first_run) {
+  auto nearer = [](Pending const& a, Pending const& b) { return a.bound < b.bound; };
+  auto& pending = search.pending;
+  pending.count = 0;
+  for (uint32_t run = first_run; run < search.runs.count; run++) {
+    ScannedRun const& scanned = search.runs[run];
+    float const* bounds = search.bounds.items + scanned.bounds_at;
+    for (uint32_t i = 0; i < scanned.row_count; i++)
+      if (bounds[i] < search.tau) pending.push(pager, {bounds[i], run, i});
+  }
+  // Without a threshold yet, the best few give one; then most of the rest need no evaluation.
+  uint32_t done = 0;
+  while (done < pending.count) {
+    uint32_t end = pending.count;
+    if (search.tau == infinity && end - done > 4 * search.target) {
+      end = done + 2 * search.target;
+      std::nth_element(pending.begin() + done, pending.begin() + end, pending.end(), nearer);
+    } else {
+      auto* kept = std::partition(pending.begin() + done, pending.end(), [&](Pending const& row) { return row.bound < search.tau; });
+      pending.count = end = uint32_t(kept - pending.begin());
+    }
+    std::sort(pending.begin() + done, pending.begin() + end, nearer);
+    for (; done < end; done++) {
+      Pending const& row = pending[done];
+      if (row.bound >= search.tau) return {};
+      ScannedRun const& run = search.runs[row.run];
+      search.bounds[run.bounds_at + row.at] = infinity;
+      if (Status status = evaluate(pager, search, run.source, run.first_row + row.at); !status.ok()) return status;
+    }
+    pager.check_interrupts();
+  }
+  return {};
+}
+
+// Scans rows [first, end) of a sealed source against a centroid at frame score `base` (the origin for flat segments).
+template <Pager P>
+Status scan_rows(P& pager, Search& search, uint32_t at, uint32_t first, uint32_t end, float base, float distance) {
+  if (first >= end) return {};
+  SearchSource const& source = search.sources[at];
+  FrameQuery const& query = search.queries[source.query];
+  uint32_t first_block = first / quant::block_rows, end_block = (end + quant::block_rows - 1) / quant::block_rows;
+  uint32_t rows = (end_block - first_block) * quant::block_rows;
+  if (rows > UINT32_MAX - search.bounds.count) return {Code::limit, "scan keeps too many bounds", search.bounds.count};
+  search.bounds.reserve(pager, search.bounds.count + rows);
+  float* bounds = search.bounds.items + search.bounds.count;
+  quant::ScanBounds scan{base, search.options.epsilon * distance, infinity};
+  Status status = scan_stream(pager, search.shape, *source.object, source.scan, query.table, first_block, end_block, scan, bounds);
+  if (!status.ok()) return status;
+  // An infinite error at distance zero, or an overflow, gives no number: such rows are always evaluated.
+  for (uint32_t i = 0; i < rows; i++) {
+    float bound = query.factor * bounds[i] + query.offset;
+    bounds[i] = bound == bound ? bound : -infinity;
+  }
+  for (uint32_t i = 0; i < first - first_block * quant::block_rows; i++) bounds[i] = infinity;
+  for (uint32_t i = end - first_block * quant::block_rows; i < rows; i++) bounds[i] = infinity;
+  search.runs.push(pager, {at, first_block * quant::block_rows, rows, search.bounds.count});
+  search.bounds.count += rows;
+  search.counters.run_count++;
+  search.counters.code_count += rows;
+  return {};
+}
+
+// Growing rows have second-stage codes only: each is evaluated, those out of reach now keep their bound for later.
+template <Pager P>
+Status scan_growing(P& pager, Search& search, uint32_t at) {
+  SearchSource const& source = search.sources[at];
+  FrameQuery const& query = search.queries[source.query];
+  uint32_t capacity = search.shape.growing.capacity;
+  search.bounds.reserve(pager, search.bounds.count + source.row_count);
+  ScannedRun run{at, 0, source.row_count, search.bounds.count};
+  float* bounds = search.bounds.items + search.bounds.count;
+  search.bounds.count += source.row_count;
+  search.runs.push(pager, run);
+  auto* found = static_cast<quant::RefineEstimate*>(pager.allocate(sizeof(quant::RefineEstimate) * capacity));
+  for (uint32_t group = 0; group * capacity < source.row_count; group++) {
+    uint32_t seen = 0, first = group * capacity;
+    Status status = visit_growing_group(pager, search.shape, *source.object, group, search.scratch, &seen, [&](uint64_t row, RowView const& view, bool deleted) {
+      bool skip = deleted || view.flags != 0;
+      found[row - first] = skip ? quant::RefineEstimate{infinity, infinity} : quant::evaluate_refine(query.refine, view.refine);
+    });
+    if (!status.ok()) return status;
+    for (uint32_t i = 0; i < seen && first + i < source.row_count; i++) {
+      bounds[first + i] = infinity;
+      if (found[i].score == infinity) continue;
+      search.counters.growing_count++;
+      Candidate candidate = candidate_of(query, found[i], at, first + i);
+      if (candidate.lower_bound < search.tau) push_candidate(pager, search, candidate);
+      else bounds[first + i] = candidate.lower_bound;
+    }
+    if ((group & 63) == 0) pager.check_interrupts();
+  }
+  pager.release(found);
+  search.counters.run_count++;
+  return {};
+}
+
+template <Pager P>
+Status scan_flat(P& pager, Search& search) {
+  search.flat_done = true;
+  for (uint32_t at = 0; at < search.sources.count; at++) {
+    SearchSource const& source = search.sources[at];
+    if (source.epoch != SearchSource::none) continue;
+    FrameQuery const& query = search.queries[source.query];
+    uint32_t first_run = search.runs.count;
+    Status status;
+    if (source.growing) {
+      status = scan_growing(pager, search, at);
+    } else {
+      float base = search.shape.metric == Metric::inner_product ? 0.0f : query.refine.norm2;
+      status = scan_rows(pager, search, at, 0, source.ranked_count, base, query.refine.norm);
+      if (status.ok()) status = evaluate_runs(pager, search, first_run);
+    }
+    if (!status.ok()) return status;
+  }
+  return {};
+}
+
+template <Pager P>
+Status probe_next(P& pager, Search& search) {
+  ListRank& rank = search.order[search.probed++];
+  if (!rank.exact)
+    if (Status status = rank_exactly(pager, search, rank); !status.ok()) return status;
+  FrameQuery const& query = search.queries[search.epochs[rank.epoch].query];
+  float distance = search.shape.metric == Metric::inner_product ? query.refine.norm : std::sqrt(rank.base);
+  uint32_t first_run = search.runs.count;
+  for (uint32_t at = 0; at < search.sources.count; at++) {
+    SearchSource const& source = search.sources[at];
+    if (source.epoch != rank.epoch) continue;
+    format::DirectoryEntryDisk entry[2];
+    Status status = read_stream(pager, *source.object, source.directory, uint64_t(rank.list) * sizeof entry[0], sizeof entry, entry);
+    if (status.ok() && (entry[0].first_row > entry[1].first_row || entry[1].first_row > source.ranked_count))
+      status = corrupt("directory is out of order", source.object->disk.id);
+    if (status.ok()) status = scan_rows(pager, search, at, entry[0].first_row, entry[1].first_row, rank.base, distance);
+    if (!status.ok()) return status;
+  }
+  search.counters.list_count++;
+  return evaluate_runs(pager, search, first_run);
+}
+
+// Lists to probe in all for `target` rows when no model says better: a part of the lists that grows with the root of target.
+inline uint32_t lists_wanted(Search const& search, uint32_t target) {
+  uint64_t lists = search.order.count;
+  if (target >= search.ranked_total) return uint32_t(lists);
+  double growth = std::sqrt(target < 16 ? 1.0 : target / 16.0);
+  double wanted = search.options.probes ? double(search.options.probes) * (1 + search.counters.advance_count)
+                                        : (8 + 0.03 * double(lists)) * growth;
+  return wanted < double(lists) ? uint32_t(wanted) : uint32_t(lists);
+}
+
+}  // namespace detail
+
+// Begins a search for `vector` (float[dim], of unit length under cosine, must outlive the search). Requires an MVCC snapshot
+// taken before the call and kept to the end of the search.
+template <Pager P>
+Status start_search(P& pager, float const* vector, SearchOptions const& options, Search** out) {
+  auto* search = static_cast<Search*>(pager.allocate(sizeof(Search)));
+  *search = Search{};
+  *out = search;
+  search->options = options;
+  search->vector = vector;
+  search->tau = detail::infinity;
+  if (Status status = load_manifest(pager, &search->manifest); !status.ok()) return status;
+  search->shape = shape_of(search->manifest.meta);
+  uint32_t padded = search->shape.padded_dim;
+  uint32_t scratch = search->shape.growing.entry_size > padded * 2 ? search->shape.growing.entry_size : padded * 2;
+  search->scratch = static_cast<std::byte*>(pager.allocate(scratch));
+  search->centroid = static_cast<float*>(pager.allocate(size_t(padded) * sizeof(float)));
+  auto* header = static_cast<ObjectHeaderDisk*>(pager.allocate(sizeof(ObjectHeaderDisk)));
+  for (auto const& object : search->manifest.objects) {
+    bool readable = object.disk.state == ObjectState::live || object.disk.state == ObjectState::frozen;
+    if (!readable || (object.disk.kind != ObjectKind::growing && object.disk.kind != ObjectKind::segment)) continue;
+    if (Status status = detail::add_source(pager, *search, object, header); !status.ok()) return status;
+  }
+  pager.release(header);
+  for (uint32_t at = 0; vector && at < search->epochs.count; at++)
+    if (Status status = detail::rank_epoch(pager, *search, at); !status.ok()) return status;
+  return {};
+}
+
+// Looks far enough for `target` rows; a smaller target than before changes nothing.
+template <Pager P>
+Status advance_search(P& pager, Search& search, uint32_t target) {
+  if (target > search.target) {
+    if (search.target) search.counters.advance_count++;
+    search.target = target;
+    // The threshold of the larger target, from what was evaluated so far.
+    auto& top = search.top;
+    top.reserve(pager, target);
+    top.count = search.scores.count < target ? search.scores.count : target;
+    if (search.scores.count > target) std::nth_element(search.scores.begin(), search.scores.begin() + target, search.scores.end());
+    if (top.count) std::memcpy(top.items, search.scores.items, size_t(top.count) * sizeof(float));
+    std::make_heap(top.begin(), top.end());
+    search.tau = top.count < target ? detail::infinity : top[0];
+    if (Status status = detail::evaluate_runs(pager, search, 0); !status.ok()) return status;
+  }
+  if (!search.flat_done)
+    if (Status status = detail::scan_flat(pager, search); !status.ok()) return status;
+  uint32_t wanted = detail::lists_wanted(search, search.target);
+  while (search.probed < search.order.count && (search.probed < wanted || search.tau == detail::infinity)) {
+    uint32_t ahead = search.probed < wanted ? wanted - search.probed : 8;
+    if (Status status = detail::order_lists(pager, search, ahead); !status.ok()) return status;
+    if (Status status = detail::probe_next(pager, search); !status.ok()) return status;
+  }
+  return {};
+}
+
+// True when nothing is left that advance_search could find.
+inline bool search_exhausted(Search const& search) {
+  return search.flat_done && search.probed == search.order.count && search.tau == detail::infinity;
+}
+
+// No row that was not handed out yet is expected to score below this.
+inline float search_frontier(Search const& search) {
+  float bound = search_exhausted(search) ? detail::infinity : search.tau;
+  if (search.candidates.count && search.candidates[0].lower_bound < bound) bound = search.candidates[0].lower_bound;
+  return bound;
+}
+
+// The candidate with the smallest lower bound; false when there is none.
+inline bool next_candidate(Search& search, Candidate* candidate) {
+  if (search.candidates.count == 0) return false;
+  auto later = [](Candidate const& a, Candidate const& b) { return a.lower_bound > b.lower_bound; };
+  *candidate = search.candidates[0];
+  std::pop_heap(search.candidates.begin(), search.candidates.end(), later);
+  search.candidates.count--;
+  search.counters.candidate_count++;
+  return true;
+}
+
+// Where the rows of one kind lie, for rows that have no place in the order.
+enum class RowPass : uint8_t { ranked, zero, null };
+
+struct RowIterator {
+  RowPass pass;
+  uint32_t source;
+  uint32_t row;
+};
+
+template <Pager P>
+Status tid_of(P& pager, Search const& search, uint32_t at, uint32_t row, Tid* tid, uint16_t* flags = nullptr, bool* deleted = nullptr) {
+  SearchSource const& source = search.sources[at];
+  if (!source.growing) {
+    std::byte bytes[6];
+    Status status = read_stream(pager, *source.object, source.ids, uint64_t(row) * 6, sizeof bytes, bytes);
+    *tid = format::load_tid(bytes);
+    return status;
+  }
+  auto const& growing = search.shape.growing;
+  uint32_t page_no = row / growing.capacity * growing.group_page_count, slot = row % growing.capacity;
+  return pager.read(block_of(*source.object, page_no), [&](format::PageView page) {
+    Status status = format::check_page(page, format::PageKind::growing, source.object->id(), page_no);
+    if (!status.ok()) return status;
+    auto const& header = page.as<format::GrowingPageDisk>();
+    format::GrowingRowDisk stored;
+    std::memcpy(&stored, page.body() + sizeof header + size_t(slot) * growing.entry_size, sizeof stored);
+    *tid = format::load_tid(stored.tid);
+    if (flags) *flags = stored.flags;
+    if (deleted) *deleted = sets::bitmap_test(header.deleted, slot);
+    return status;
+  });
+}
+
+// The next row of the iterator's pass that is not deleted, in no particular order; *found = false at the end.
+template <Pager P>
+Status next_row(P& pager, Search& search, RowIterator& iterator, Tid* tid, bool* found) {
+  *found = false;
+  for (; iterator.source < search.sources.count; iterator.source++, iterator.row = 0) {
+    SearchSource const& source = search.sources[iterator.source];
+    uint32_t first = 0, end = source.row_count;
+    if (!source.growing) {
+      uint32_t zero_end = source.ranked_count + source.zero_count;
+      first = iterator.pass == RowPass::ranked ? 0 : iterator.pass == RowPass::zero ? source.ranked_count : zero_end;
+      end = iterator.pass == RowPass::ranked ? source.ranked_count : iterator.pass == RowPass::zero ? zero_end : source.row_count;
+    }
+    if (iterator.row < first) iterator.row = first;
+    while (iterator.row < end) {
+      uint32_t row = iterator.row++;
+      if ((row & 0x3FF) == 0) pager.check_interrupts();
+      uint16_t flags = 0;
+      bool deleted = false;
+      Status status = source.growing ? Status{} : detail::is_deleted(pager, source, row, &deleted);
+      if (status.ok() && !deleted) status = tid_of(pager, search, iterator.source, row, tid, &flags, &deleted);
+      if (!status.ok()) return status;
+      RowPass kind = flags & format::row_is_null ? RowPass::null : flags & format::row_is_zero ? RowPass::zero : RowPass::ranked;
+      if (deleted || (source.growing && kind != iterator.pass)) continue;
+      *found = true;
+      return {};
+    }
+  }
+  return {};
+}
+
+}  // namespace strata::store
