@@ -16,20 +16,30 @@ struct VacuumResult {
 
 namespace detail {
 
-// Sets bits of rows [first_row, ...) of one page of a delete bitmap; `dead` has one bit a row from first_row on.
+struct MarkResult {
+  Status status;
+  uint32_t added;
+};
+
+// Sets bits of one page of a delete bitmap; `dead` has one bit a row of that page. VACUUM holds no snapshot, so the segment
+// may have been replaced and its pages reused since they were read: both pages are checked under their locks.
 template <Pager P>
-uint32_t set_deleted(P& pager, ManifestObject const& object, StreamDisk const& bitmap, uint32_t page, std::byte const* dead, size_t bytes) {
-  return pager.change([&](auto& action) -> uint32_t {
-    auto& head = action.open(block_of(object, 0)).template as<ObjectHeaderDisk>();
-    format::PageSpan bits = action.open(block_of(object, bitmap.first_page + page));
-    uint32_t added = uint32_t(sets::bitmap_merge(bits.body(), dead, bytes * 8));
+MarkResult set_deleted(P& pager, ManifestObject const& object, StreamDisk const& bitmap, uint32_t page, std::byte const* dead, size_t bytes) {
+  return pager.change([&](auto& action) -> MarkResult {
+    uint32_t page_no = bitmap.first_page + page;
+    format::PageSpan front = action.open(block_of(object, 0));
+    format::PageSpan bits = action.open(block_of(object, page_no));
+    Status status = format::check_page(front.view(), format::PageKind::object_header, object.id(), 0);
+    if (status.ok()) status = format::check_page(bits.view(), format::PageKind::stream, object.id(), page_no);
+    uint32_t added = status.ok() ? uint32_t(sets::bitmap_merge(bits.body(), dead, bytes * 8)) : 0;
     if (added == 0) {
       action.abandon();
-      return 0;
+      return {status, 0};
     }
-    head.deleted_count += added;
-    head.delete_generation++;
-    return added;
+    auto& header = front.template as<ObjectHeaderDisk>();
+    header.deleted_count += added;
+    header.delete_generation++;
+    return {status, added};
   });
 }
 
@@ -66,7 +76,10 @@ Status vacuum_segment(P& pager, ManifestObject const& object, IsDead&& is_dead, 
         result->live_count++;
       }
     }
-    if (found) result->removed_count += set_deleted(pager, object, bitmap, page, dead, bytes);
+    if (!found) continue;
+    MarkResult marked = set_deleted(pager, object, bitmap, page, dead, bytes);
+    if (!marked.status.ok()) return marked.status;
+    result->removed_count += marked.added;
   }
   pager.release(dead);
   close_stream(pager, &ids);
