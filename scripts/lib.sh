@@ -154,3 +154,33 @@ server_user() {
 as_server() {
   if is_root; then runuser -u "$(server_user)" -- "$@"; else "$@"; fi
 }
+
+# Copies PostgreSQL into a directory and prints the copy's bin directory. The programs find their libraries and shared
+# files relative to where they are, so the copy is an installation of its own, and `make install` into it changes
+# nothing else.
+copy_postgres() {  # DIRECTORY
+  local target=$1
+  local prefix=/ part directory
+  local bin share lib include
+  bin=$("$PG_CONFIG" --bindir) share=$("$PG_CONFIG" --sharedir)
+  lib=$("$PG_CONFIG" --pkglibdir) include=$("$PG_CONFIG" --includedir)
+  # The longest directory that all of them share.
+  local IFS=/
+  for part in ${bin#/}; do
+    case "$share/" in "$prefix$part"/*) ;; *) break ;; esac
+    case "$lib/" in "$prefix$part"/*) ;; *) break ;; esac
+    prefix=$prefix$part/
+  done
+  unset IFS
+  for directory in "$bin" "$share" "$lib"; do
+    mkdir -p "$target/${directory#"$prefix"}"
+    cp -a "$directory/." "$target/${directory#"$prefix"}/" || return 1
+  done
+  mkdir -p "$(dirname "$target/${include#"$prefix"}")"
+  ln -s "$include" "$target/${include#"$prefix"}"
+  bin=$target/${bin#"$prefix"}
+  case "$("$bin/pg_config" --pkglibdir)" in
+    "$target"/*) echo "$bin" ;;
+    *) say "PostgreSQL cannot be copied to $bin: its programs look for files at fixed places" >&2; return 1 ;;
+  esac
+}
