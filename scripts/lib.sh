@@ -140,7 +140,7 @@ build_extension() {
     make -s clean PG_CONFIG="$PG_CONFIG" || return 1
     printf '%s\n' "$wanted" >"$stamp"
   fi
-  make -j"$(job_count)" PG_CONFIG="$PG_CONFIG"
+  make -s -j"$(job_count)" PG_CONFIG="$PG_CONFIG"
 }
 
 # The user whom servers run as (PostgreSQL refuses root), and a command run by that user.
