@@ -1,0 +1,328 @@
+#include "core/cluster/kmeans.hpp"
+
+#include <faiss/Clustering.h>
+#include <faiss/Index.h>
+#include <faiss/impl/FaissException.h>
+
+#include <climits>
+#include <cmath>
+#include <cstring>
+#include <new>
+#include <vector>
+
+#include "core/base/core_only.hpp"
+#include "core/base/limits.hpp"
+#include "core/base/random.hpp"
+#include "core/cluster/assign.hpp"
+
+// Of the OpenMP runtime that FAISS is built with; declared here because not every compiler ships omp.h.
+extern "C" {
+int omp_get_max_threads(void);
+void omp_set_num_threads(int);
+}
+
+namespace strata::cluster {
+namespace {
+
+constexpr size_t alignment = 64;
+constexpr uint32_t repair_round_count = 4;
+constexpr double component_max = 1e16;  // assign.hpp
+
+struct Stopped {};  // unwinds FAISS's loop; never leaves this file
+
+class OneThread {
+ public:
+  OneThread() : before_(omp_get_max_threads()) { omp_set_num_threads(1); }
+  ~OneThread() { omp_set_num_threads(before_); }
+  OneThread(OneThread const&) = delete;
+  OneThread& operator=(OneThread const&) = delete;
+
+ private:
+  int before_;
+};
+
+class AlignedMemory {
+ public:
+  explicit AlignedMemory(size_t size) : bytes_(::operator new (size, std::align_val_t{alignment})) {}
+  ~AlignedMemory() { ::operator delete (bytes_, std::align_val_t{alignment}); }
+  AlignedMemory(AlignedMemory const&) = delete;
+  AlignedMemory& operator=(AlignedMemory const&) = delete;
+  void* get() const { return bytes_; }
+
+ private:
+  void* bytes_;
+};
+
+// Nearest centroids in batches, with the question whether to stop between them.
+class Assigner {
+ public:
+  Assigner(uint32_t dim, uint32_t list_count, TrainOptions const& options)
+      : dim_(dim),
+        options_(options),
+        set_memory_(centroid_set_size(dim, list_count)),
+        scratch_(assign_scratch_size(dim, list_count)) {
+    constexpr size_t batch_work = size_t{1} << 29;  // products a batch: a few milliseconds with AVX, tens without
+    size_t rows = batch_work / (size_t{dim} * list_count);
+    batch_rows_ = rows < 192 ? 192 : rows > batch_rows_max ? batch_rows_max : rows;
+  }
+
+  void prepare(float const* centroids, uint32_t list_count) {
+    set_ = prepare_centroids(dim_, centroids, list_count, set_memory_.get());
+  }
+
+  // Calls take(first row, row count) after each batch, whose results are in lists() and distances2().
+  template <class Take>
+  void run(float const* rows, size_t row_count, Take&& take) {
+    for (size_t begin = 0; begin < row_count; begin += batch_rows_) {
+      if (options_.should_stop != nullptr && options_.should_stop(options_.context)) throw Stopped{};
+      size_t count = row_count - begin < batch_rows_ ? row_count - begin : batch_rows_;
+      assign_nearest(set_, rows + begin * dim_, count, lists_, distances2_, scratch_.get());
+      take(begin, count);
+    }
+  }
+
+  uint32_t const* lists() const { return lists_; }
+  float const* distances2() const { return distances2_; }
+  static constexpr size_t batch_rows_max = 4096;
+
+ private:
+  uint32_t dim_;
+  TrainOptions const& options_;
+  AlignedMemory set_memory_;
+  AlignedMemory scratch_;
+  size_t batch_rows_;
+  CentroidSet set_;
+  uint32_t lists_[batch_rows_max];
+  float distances2_[batch_rows_max];
+};
+
+// What FAISS's Clustering needs of an index. Measured on one Sapphire Rapids core with AVX-512, against FAISS's own
+// IndexFlatL2 over serial OpenBLAS 0.3.21, 11 steps, 1024 lists: 100,000 x 128 in 2.1 s against 12.1 s, 20,000 x 768 in
+// 2.6 s against 11.6 s.
+class AssignIndex : public faiss::Index {
+ public:
+  AssignIndex(uint32_t dim, Assigner& assigner) : faiss::Index(dim, faiss::METRIC_L2), assigner_(assigner) {}
+
+  void add(idx_t n, float const* x) override {
+    assigner_.prepare(x, static_cast<uint32_t>(n));
+    ntotal = n;
+  }
+
+  void reset() override { ntotal = 0; }
+
+  // k is always 1. `x` are the training rows, `labels` the lists.
+  void search(idx_t n, float const* x, idx_t, float* distances, idx_t* labels,
+              faiss::SearchParameters const*) const override {
+    assigner_.run(x, static_cast<size_t>(n), [&](size_t begin, size_t count) {
+      std::memcpy(distances + begin, assigner_.distances2(), count * sizeof(float));
+      for (size_t i = 0; i < count; ++i) labels[begin + i] = assigner_.lists()[i];
+    });
+  }
+
+ private:
+  Assigner& assigner_;
+};
+
+// The last steps, in double precision and under the promise that no list stays empty.
+class Finisher {
+ public:
+  Finisher(uint32_t dim, float const* rows, size_t row_count, bool spherical, Assigner& assigner, float* centroids,
+           uint32_t list_count)
+      : dim_(dim),
+        rows_(rows),
+        row_count_(row_count),
+        spherical_(spherical),
+        assigner_(assigner),
+        centroids_(centroids),
+        list_count_(list_count),
+        lists_(row_count),
+        order_(row_count),
+        starts_(list_count + size_t{1}),
+        stats_(list_count),
+        mean_(dim) {}
+
+  TrainResult run() {
+    for (uint32_t round = 0;; ++round) {
+      assign();
+      uint32_t empty_count = 0;
+      for (ListStats const& list : stats_) empty_count += list.row_count == 0;
+      if (round >= repair_round_count || (round > 0 && empty_count == 0)) break;
+      update_means();
+      if (empty_count > 0) split_costliest();
+    }
+    return drop_empty();
+  }
+
+ private:
+  struct ListStats {
+    uint32_t row_count;
+    float distance2_max;
+    size_t farthest_row;
+    double cost;  // sum of squared distances
+  };
+
+  void assign() {
+    for (ListStats& list : stats_) list = {0, -1.0f, 0, 0.0};
+    assigner_.prepare(centroids_, list_count_);
+    assigner_.run(rows_, row_count_, [&](size_t begin, size_t count) {
+      for (size_t i = 0; i < count; ++i) {
+        uint32_t list = assigner_.lists()[i];
+        float distance2 = assigner_.distances2()[i];
+        ListStats& stats = stats_[list];
+        lists_[begin + i] = list;
+        ++stats.row_count;
+        stats.cost += distance2;
+        if (distance2 > stats.distance2_max) {
+          stats.distance2_max = distance2;
+          stats.farthest_row = begin + i;
+        }
+      }
+    });
+  }
+
+  void update_means() {
+    starts_[0] = 0;
+    for (uint32_t j = 0; j < list_count_; ++j) starts_[j + 1] = starts_[j] + stats_[j].row_count;
+    for (size_t i = 0; i < row_count_; ++i) order_[starts_[lists_[i]]++] = static_cast<uint32_t>(i);
+    size_t begin = 0;
+    for (uint32_t j = 0; j < list_count_; ++j) {
+      size_t end = starts_[j];  // the counting above moved each start to the end of its list
+      if (end > begin) update_mean(j, begin, end);
+      begin = end;
+    }
+  }
+
+  void update_mean(uint32_t list, size_t begin, size_t end) {
+    for (double& m : mean_) m = 0.0;
+    for (size_t i = begin; i < end; ++i) {
+      float const* row = rows_ + size_t{order_[i]} * dim_;
+      for (uint32_t d = 0; d < dim_; ++d) mean_[d] += row[d];
+    }
+    double scale = 1.0 / static_cast<double>(end - begin);
+    if (spherical_) {
+      double norm2 = 0.0;
+      for (double m : mean_) norm2 += m * m;
+      if (norm2 > 0.0) scale = 1.0 / std::sqrt(norm2);
+    }
+    float* centroid = centroids_ + size_t{list} * dim_;
+    for (uint32_t d = 0; d < dim_; ++d) centroid[d] = static_cast<float>(mean_[d] * scale);
+  }
+
+  // Each empty list moves half way from the centroid of the costliest list to its farthest row, which is then nearest
+  // to it. A list gives only once a round.
+  void split_costliest() {
+    for (uint32_t j = 0; j < list_count_; ++j) {
+      if (stats_[j].row_count != 0) continue;
+      uint32_t donor = list_count_;
+      double cost = 0.0;
+      for (uint32_t i = 0; i < list_count_; ++i) {
+        if (stats_[i].row_count >= 2 && stats_[i].cost > cost) {
+          donor = i;
+          cost = stats_[i].cost;
+        }
+      }
+      if (donor == list_count_) return;
+      float const* row = rows_ + stats_[donor].farthest_row * dim_;
+      float const* from = centroids_ + size_t{donor} * dim_;
+      float* to = centroids_ + size_t{j} * dim_;
+      for (uint32_t d = 0; d < dim_; ++d) to[d] = from[d] + 0.5f * (row[d] - from[d]);
+      stats_[donor].cost = 0.0;
+    }
+  }
+
+  TrainResult drop_empty() {
+    TrainResult result;
+    double cost = 0.0;
+    for (uint32_t j = 0; j < list_count_; ++j) {
+      if (stats_[j].row_count == 0) continue;
+      if (result.list_count != j) {
+        std::memcpy(centroids_ + size_t{result.list_count} * dim_, centroids_ + size_t{j} * dim_, dim_ * sizeof(float));
+      }
+      ++result.list_count;
+      cost += stats_[j].cost;
+      if (stats_[j].row_count > result.list_rows_max) result.list_rows_max = stats_[j].row_count;
+    }
+    result.mean_residual2 = cost / static_cast<double>(row_count_);
+    return result;
+  }
+
+  uint32_t dim_;
+  float const* rows_;
+  size_t row_count_;
+  bool spherical_;
+  Assigner& assigner_;
+  float* centroids_;
+  uint32_t list_count_;
+  std::vector<uint32_t> lists_;
+  std::vector<uint32_t> order_;
+  std::vector<size_t> starts_;
+  std::vector<ListStats> stats_;
+  std::vector<double> mean_;
+};
+
+Status check_input(uint32_t dim, float const* rows, size_t row_count, TrainOptions const& options) {
+  if (dim == 0 || dim > vector_dim_max || options.list_count == 0 || options.list_count > list_count_max) {
+    return {Code::limit, "number of dimensions or lists out of range", 0};
+  }
+  if (row_count == 0) return invalid("no rows to train on");
+  if (row_count > INT_MAX) return {Code::limit, "too many rows to train on", row_count};
+  if (options.iteration_count == 0) return invalid("no iterations to train with");
+  for (size_t i = 0; i < row_count * dim; ++i) {
+    if (!(std::fabs(rows[i]) <= component_max)) {
+      return invalid("a training row has a component that is not finite or too large", i / dim);
+    }
+  }
+  return {};
+}
+
+void run_faiss(uint32_t dim, float const* rows, size_t row_count, uint32_t list_count, TrainOptions const& options,
+               Assigner& assigner, float* centroids) {
+  faiss::Clustering clustering(static_cast<int>(dim), static_cast<int>(list_count));
+  clustering.niter = static_cast<int>(options.iteration_count) - 1;  // the Finisher does the last one
+  clustering.nredo = 1;
+  clustering.verbose = false;
+  clustering.spherical = options.spherical;
+  clustering.min_points_per_centroid = 1;        // fewer would be reported on stderr
+  clustering.max_points_per_centroid = INT_MAX;  // fewer would make FAISS copy a sample
+  clustering.seed = static_cast<int>(mix64(options.seed) & 0x3FFFFFFF);
+  AssignIndex index(dim, assigner);
+  clustering.train(static_cast<faiss::Index::idx_t>(row_count), rows, index);
+  std::memcpy(centroids, clustering.centroids.data(), size_t{list_count} * dim * sizeof(float));
+}
+
+}  // namespace
+
+size_t train_memory_size(uint32_t dim, size_t row_count, uint32_t list_count) {
+  uint32_t lists = row_count < list_count ? static_cast<uint32_t>(row_count) : list_count;
+  if (lists == 0) return 0;
+  constexpr size_t per_row = 16;   // FAISS: label 8, distance 4, permutation 4; the Finisher afterwards: 8
+  constexpr size_t per_list = 64;  // sizes, costs, starts
+  constexpr size_t fixed = 64 * 1024;
+  return centroid_set_size(dim, lists) + assign_scratch_size(dim, lists) + size_t{lists} * dim * sizeof(float) +
+         row_count * per_row + lists * per_list + dim * sizeof(double) + fixed;
+}
+
+Status train_centroids(uint32_t dim, float const* rows, size_t row_count, TrainOptions const& options, float* centroids,
+                       TrainResult& result) {
+  Status status = check_input(dim, rows, row_count, options);
+  if (!status.ok()) return status;
+  size_t memory_size = train_memory_size(dim, row_count, options.list_count);
+  if (memory_size > options.memory_max_bytes) {
+    return {Code::out_of_memory, "training does not fit into the memory it may use", memory_size};
+  }
+  uint32_t list_count = row_count < options.list_count ? static_cast<uint32_t>(row_count) : options.list_count;
+  OneThread one_thread;
+  try {
+    Assigner assigner(dim, list_count, options);
+    run_faiss(dim, rows, row_count, list_count, options, assigner, centroids);
+    Finisher finisher(dim, rows, row_count, options.spherical, assigner, centroids, list_count);
+    result = finisher.run();
+  } catch (Stopped const&) {
+    return {Code::interrupted, "training was interrupted", 0};
+  } catch (faiss::FaissException const&) {
+    return invalid("k-means refused its input");
+  }
+  return {};
+}
+
+}  // namespace strata::cluster

@@ -1,0 +1,45 @@
+// Training of a codebook: flat k-means by FAISS's Clustering, whose assignment step runs through assign.hpp, in one
+// thread.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+#include "core/base/status.hpp"
+
+namespace strata::cluster {
+
+struct TrainOptions {
+  uint32_t list_count = 0;               // centroids wanted, 1..list_count_max
+  uint32_t iteration_count = 10;         // Lloyd steps, at least 1
+  uint64_t seed = 0;                     // of the initial choice of rows
+  size_t memory_max_bytes = SIZE_MAX;    // upper bound of what training allocates
+  bool (*should_stop)(void*) = nullptr;  // asked every few milliseconds; true ends the training. May not throw or jump
+  void* context = nullptr;               // passed to should_stop
+  bool spherical = false;                // centroids are normalised after each step; rows are expected to be, too
+};
+
+struct TrainResult {
+  uint32_t list_count = 0;      // centroids written
+  uint32_t list_rows_max = 0;   // training rows of the largest list
+  double mean_residual2 = 0.0;  // mean squared distance of the training rows to their centroids
+};
+
+// Bytes that train_centroids allocates at most, without the caller's rows and centroids.
+size_t train_memory_size(uint32_t dim, size_t row_count, uint32_t list_count);
+
+// Writes result.list_count centroids, float[dim] each, to `centroids`, which has room for options.list_count of them.
+// Every centroid has at least one training row nearest to it: lists that run empty split the costliest others, and what
+// cannot be filled is dropped. So fewer centroids come back when there are fewer distinct rows than lists, and exactly
+// one when all rows are equal. Good lists need 64 rows a centroid or more; that is the caller's choice
+// (policy/codebook_policy.hpp).
+//
+// rows: float[row_count][dim], in place, never copied. The same input, options and instruction set give the same
+// output. Returns Code::invalid for no rows, a component that is not finite (detail = its row) or magnitudes beyond
+// assign.hpp's, Code::limit for sizes out of range, Code::out_of_memory (detail = bytes needed) when memory_max_bytes
+// is too small, Code::interrupted when should_stop said so; `centroids` and `result` are then undefined. May throw
+// std::bad_alloc. Prints nothing. Not reentrant from several threads: it sets OpenMP's number of threads to one for the
+// duration.
+Status train_centroids(uint32_t dim, float const* rows, size_t row_count, TrainOptions const& options, float* centroids,
+                       TrainResult& result);
+
+}  // namespace strata::cluster
