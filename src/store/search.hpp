@@ -196,9 +196,26 @@ Status is_deleted(P& pager, SearchSource const& source, uint32_t row, bool* dele
   return status;
 }
 
+// A growing row whose bound was out of reach when its page was scanned.
+template <Pager P>
+Status evaluate_growing(P& pager, Search& search, uint32_t at, uint32_t row) {
+  SearchSource const& source = search.sources[at];
+  FrameQuery const& query = search.queries[source.query];
+  uint32_t seen = 0;
+  quant::RefineEstimate estimate{infinity, infinity};
+  auto visit = [&](uint64_t candidate, RowView const& view, bool deleted) {
+    if (candidate == row && !deleted && view.flags == 0) estimate = quant::evaluate_refine(query.refine, view.refine);
+  };
+  uint32_t group = row / search.shape.growing.capacity;
+  Status status = visit_growing_group(pager, search.shape, *source.object, group, search.scratch, &seen, visit);
+  if (status.ok() && estimate.score != infinity) push_candidate(pager, search, candidate_of(query, estimate, at, row));
+  return status;
+}
+
 template <Pager P>
 Status evaluate(P& pager, Search& search, uint32_t at, uint32_t row) {
   SearchSource const& source = search.sources[at];
+  if (source.growing) return evaluate_growing(pager, search, at, row);
   bool deleted;
   if (Status status = is_deleted(pager, source, row, &deleted); !status.ok() || deleted) return status;
   FrameQuery const& query = search.queries[source.query];
