@@ -1,0 +1,158 @@
+// The one place where the server's headers are read: as C, ahead of every C++ header. All of src/pg includes this file
+// first and no header of the server by itself; src/core and src/store never include it.
+//
+// Traps this file takes care of:
+// - Before PostgreSQL 16 PGDLLEXPORT is empty, and with -fvisibility=hidden nothing would be exported.
+// - The server redefines the printf family, strerror and gettext as macros; <cstdio> and <libintl.h> take most of them
+//   back, so both are read at the end and every file sees the same state: snprintf and friends are libc's. Use
+//   psprintf, StringInfo and ereport for text that needs the server's extensions such as %m.
+#pragma once
+
+#define PGDLLEXPORT __attribute__((visibility("default")))
+
+// The server is compiled with fewer warnings than we are.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wunused-parameter"
+#pragma GCC diagnostic ignored "-Wsign-compare"
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+#ifdef __clang__
+#pragma GCC diagnostic ignored "-Wignored-attributes"
+#endif
+
+// clang-format off: postgres.h goes first.
+extern "C" {
+#include "postgres.h"
+#if __has_include("varatt.h")
+#include "varatt.h"
+#endif
+
+#include <libintl.h>
+#include "access/amapi.h"
+#include "access/detoast.h"
+#include "access/genam.h"
+#include "access/generic_xlog.h"
+#include "access/heapam.h"
+#include "access/htup_details.h"
+#include "access/itup.h"
+#include "access/nbtree.h"
+#include "access/nbtxlog.h"
+#include "access/parallel.h"
+#include "access/relation.h"
+#include "access/reloptions.h"
+#include "access/relscan.h"
+#include "access/skey.h"
+#include "access/stratnum.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/transam.h"
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "access/xloginsert.h"
+#include "catalog/dependency.h"
+#include "catalog/index.h"
+#include "catalog/namespace.h"
+#include "catalog/objectaddress.h"
+#include "catalog/pg_am_d.h"
+#include "catalog/pg_amop.h"
+#include "catalog/pg_amproc.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_index.h"
+#include "catalog/pg_namespace.h"
+#include "catalog/pg_opclass.h"
+#include "catalog/pg_operator.h"
+#include "catalog/pg_opfamily.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
+#include "catalog/storage.h"
+#include "commands/defrem.h"
+#include "commands/extension.h"
+#include "commands/progress.h"
+#include "commands/tablecmds.h"
+#include "commands/trigger.h"
+#include "commands/vacuum.h"
+#include "common/hashfn.h"
+#include "common/shortest_dec.h"
+#include "common/string.h"
+#include "executor/executor.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "lib/pairingheap.h"
+#include "lib/stringinfo.h"
+#include "libpq/pqformat.h"
+#include "miscadmin.h"
+#include "nodes/execnodes.h"
+#include "nodes/nodeFuncs.h"
+#include "nodes/pathnodes.h"
+#include "optimizer/cost.h"
+#include "optimizer/optimizer.h"
+#include "optimizer/paths.h"
+#include "pgstat.h"
+#include "port/pg_bswap.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/bufmgr.h"
+#include "storage/bufpage.h"
+#include "storage/condition_variable.h"
+#include "storage/indexfsm.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/lmgr.h"
+#include "storage/lwlock.h"
+#include "storage/predicate.h"
+#include "storage/proc.h"
+#include "storage/procarray.h"
+#include "storage/shmem.h"
+#include "storage/smgr.h"
+#include "storage/spin.h"
+#include "tcop/tcopprot.h"
+#include "tcop/utility.h"
+#include "utils/acl.h"
+#include "utils/array.h"
+#include "utils/backend_progress.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/float.h"
+#include "utils/fmgroids.h"
+#include "utils/fmgrprotos.h"
+#include "utils/guc.h"
+#include "utils/index_selfuncs.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/numeric.h"
+#include "utils/rel.h"
+#include "utils/resowner.h"
+#include "utils/sampling.h"
+#include "utils/selfuncs.h"
+#include "utils/snapmgr.h"
+#include "utils/sortsupport.h"
+#include "utils/spccache.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+#include "utils/tuplesort.h"
+#include "utils/tuplestore.h"
+#include "utils/typcache.h"
+#include "utils/varbit.h"
+#include "utils/wait_event.h"
+}
+// clang-format on
+#pragma GCC diagnostic pop
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#undef snprintf
+#undef vsnprintf
+#undef sprintf
+#undef vsprintf
+#undef printf
+#undef vprintf
+#undef fprintf
+#undef vfprintf
+#undef strerror
+#undef strerror_r
+#undef gettext
+#undef dgettext
+#undef ngettext
+#undef dngettext
