@@ -63,6 +63,16 @@ inline xl_btree_reuse_page reuse_record(Relation index, FullTransactionId horizo
   return record;
 }
 
+// The table of an index being vacuumed, null where the server does not tell.
+inline Relation heap_of(IndexVacuumInfo const* info) {
+#if PG_VERSION_NUM >= 160000
+  return info->heaprel;
+#else
+  (void)info;
+  return nullptr;
+#endif
+}
+
 inline void vacuum_delay(bool is_analyze) {
 #if PG_VERSION_NUM >= 180000
   vacuum_delay_point(is_analyze);

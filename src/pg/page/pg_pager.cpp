@@ -55,7 +55,7 @@ void settle_image(char* image) {
 }  // namespace
 
 PgPager::PgPager(Relation index, Relation heap, PageAccess access, ForkNumber fork, MemoryContext context)
-    : index_(index), heap_(heap), strategy_(strategy_of(access, context)), context_(context), fork_(fork) {}
+    : index_(index), heap_(heap), strategy_(strategy_of(access, context)), context_(context), fork_(fork), access_(access) {}
 
 format::PageSpan PgAction::take(BlockNo block, bool fresh) {
   for (uint32_t i = 0; i < count_; i++) {

@@ -56,6 +56,7 @@ class PgAction {
 
 class PgPager {
  public:
+  PgPager() = default;  // of no relation, to be assigned to
   // `heap` sharpens the horizon of is_removable(); without it the horizon of all databases counts. `context` keeps the
   // memory of the operation.
   PgPager(Relation index, Relation heap, PageAccess access = PageAccess::random, ForkNumber fork = MAIN_FORKNUM,
@@ -68,6 +69,7 @@ class PgPager {
 
   template <store::JumpSafe Fn>
   auto read(BlockNo block, Fn&& fn) {
+    read_count_++;
     Buffer const buffer = pin_shared(block);
     format::PageView const view{buffer == InvalidBuffer ? zero_page : content_of(BufferGetPage(buffer))};
     if constexpr (std::is_void_v<decltype(fn(view))>) {
@@ -114,7 +116,13 @@ class PgPager {
   void* allocate(size_t size);
   void release(void* memory);
 
-  void check_interrupts() { CHECK_FOR_INTERRUPTS(); }
+  // Also where VACUUM keeps to its cost limit.
+  void check_interrupts() {
+    if (access_ == PageAccess::vacuum)
+      vacuum_delay(false);
+    else
+      CHECK_FOR_INTERRUPTS();
+  }
   template <class Fn>
   auto run_core(Fn&& fn) {
     return into_core(std::forward<Fn>(fn));
@@ -126,6 +134,7 @@ class PgPager {
   Relation index() const { return index_; }
   Relation heap() const { return heap_; }
   MemoryContext context() const { return context_; }
+  uint64_t read_count() const { return read_count_; }  // pages read so far
 
  private:
   friend class PgAction;
@@ -145,13 +154,15 @@ class PgPager {
 
   alignas(64) static std::byte const zero_page[format::page_content_size];
 
-  Relation index_;
-  Relation heap_;
-  BufferAccessStrategy strategy_;
-  MemoryContext context_;
-  ForkNumber fork_;
+  Relation index_ = nullptr;
+  Relation heap_ = nullptr;
+  BufferAccessStrategy strategy_ = nullptr;
+  MemoryContext context_ = nullptr;
+  ForkNumber fork_ = MAIN_FORKNUM;
+  PageAccess access_ = PageAccess::random;
   uint32_t block_count_ = 0;  // as last seen; files never shrink while they are open
   bool horizon_is_fresh_ = false;
+  uint64_t read_count_ = 0;
 };
 static_assert(store::Pager<PgPager>);
 static_assert(std::is_trivially_destructible_v<PgPager> && std::is_trivially_destructible_v<PgAction>);
