@@ -12,11 +12,22 @@
 // (Gao and Long, SIGMOD 2024, Theorem 3.2; multi-bit codes: Gao et al., SIGMOD 2025.) A row whose factors do not fit half
 // precision gets err = +inf, so that it always survives; a zero residual has rescale = 0 and err = 0.
 //
+// The look-up tables are rounded to 6 bits, which adds an error of its own, independent of ||w - c||: replace ||w - c|| (or
+// ||w||) in the gain by sqrt(||w - c||^2 + query_table_noise^2). For that to cover rows whose code happens to be much better
+// than that of a random direction, 1 - a^2 counts in err as at least half its typical value (0.363 and 0.119 for 1 and 2
+// bits). err also carries the rounding of rescale to half precision, which matters for tiny residuals only, and the bound of
+// such rows holds for eps >= 1.
+//
+// Levels of instruction set: sign planes, look-up tables and integer sums are equal bit for bit; magnitude bits within
+// rounding of their threshold, factors and lower bounds may differ by float rounding. A bound that is not a number counts
+// as -inf and bounds saturate at the largest float, so that a threshold of +inf lets every row through.
+//
 // Block of 32 rows, the same bytes for every instruction set. Units of 64 bytes hold 16 dimensions of one bit plane:
 //
 //   | plane 0 (sign): padded_dim/16 units | plane 1 (magnitude bit, 2-bit codes only) | factors, 256 bytes |
 //   unit = 4 groups of 16 bytes; group m holds dimensions 4m..4m+3; byte j = nibble(row j) | nibble(row j + 16) << 4;
 //   bit t of a nibble = bit of dimension 4m + t
+//   sign bit = (r_i > 0); magnitude bit = m_i where r_i > 0 and 1 - m_i elsewhere: y_i = 2 sign bit + magnitude bit - 3/2
 //   factors: float add[32] | half rescale[32] | half err[32]
 #pragma once
 #include <cstddef>
@@ -56,6 +67,8 @@ struct QueryTable;
 size_t query_table_size(uint32_t padded_dim);
 // `w`: as in RefineQuery. 6-bit entries with one global scale, so that sums of four fit a byte.
 QueryTable* build_query_table(ScanShape const& shape, float const* w, void* memory);
+// What the rounding of the table adds, to be used as told above; proportional to ||w||.
+float query_table_noise(QueryTable const* table);
 
 struct ScanBounds {
   float base;       // per list, see above
@@ -63,8 +76,8 @@ struct ScanBounds {
   float threshold;  // survivors have a lower bound below it
 };
 
-// Scans one block: bit i of the result = row i has lower bound < threshold (or not a number-free +inf err). lower_bounds
-// may be null; else it receives 32 floats. `block` needs no alignment.
+// Scans one block: bit i of the result = row i has lower bound < threshold. lower_bounds may be null; else it receives 32
+// floats, never NaN. Lanes that hold no row give any result: the caller masks them. `block` needs no alignment.
 uint32_t scan_block(QueryTable const* table, std::byte const* block, ScanBounds const& bounds, float* lower_bounds);
 
 // A run of whole blocks, contiguous in memory. For every survivor writes its row number (block * 32 + lane, counted from

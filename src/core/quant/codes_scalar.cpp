@@ -1,0 +1,14 @@
+#include "core/math/lanes_scalar.hpp"
+#include "core/quant/rotation_body.hpp"
+#include "core/quant/codes_body.hpp"
+#include "core/quant/table_body.hpp"
+#include "core/base/core_only.hpp"
+
+namespace strata::quant {
+
+constexpr CodeKernels code_kernels_scalar = {
+    rotate_signed, rotate_back_signed,  center_on,    encode_signs, encode_magnitudes, max_magnitude, encode_bytes,
+    byte_norm2,    byte_residual_norm2, decode_bytes, dot_bytes,    max_group,         build_entries,
+};
+
+}  // namespace strata::quant
