@@ -196,9 +196,28 @@ Status is_deleted(P& pager, SearchSource const& source, uint32_t row, bool* dele
   return status;
 }
 
+// A growing row that was out of reach when its page was scanned.
+template <Pager P>
+Status evaluate_growing(P& pager, Search& search, uint32_t at, uint32_t row) {
+  SearchSource const& source = search.sources[at];
+  FrameQuery const& query = search.queries[source.query];
+  quant::RefineEstimate estimate{};
+  bool wanted = false;
+  uint32_t seen = 0;
+  Status status = visit_growing_group(pager, search.shape, *source.object, row / search.shape.growing.capacity, search.scratch, &seen, [&](uint64_t candidate, RowView const& view, bool deleted) {
+    if (candidate != row || deleted || view.flags != 0) return;
+    wanted = true;
+    estimate = quant::evaluate_refine(query.refine, view.refine);
+  });
+  if (!status.ok() || !wanted) return status;
+  push_candidate(pager, search, candidate_of(query, estimate, at, row));
+  return {};
+}
+
 template <Pager P>
 Status evaluate(P& pager, Search& search, uint32_t at, uint32_t row) {
   SearchSource const& source = search.sources[at];
+  if (source.growing) return evaluate_growing(pager, search, at, row);
   bool deleted;
   if (Status status = is_deleted(pager, source, row, &deleted); !status.ok() || deleted) return status;
   FrameQuery const& query = search.queries[source.query];

@@ -43,7 +43,7 @@ bool am_insert(Relation index, Datum* values, bool* isnull, ItemPointer tid, Rel
   uint64_t const room = uint64_t(raw(state->inserter->cursor.object)) << 32 | state->inserter->cursor.group_count;
   if (room != state->room_seen) {
     state->room_seen = room;
-    maintain_after_insert(state->pager);
+    maintain_after_insert(index, heap);
   }
   return false;
 }
