@@ -1,5 +1,7 @@
 // Verifies every invariant of the format: the SQL function strata.verify, the simulation and the fuzzers all run this.
 #pragma once
+#include <cmath>
+
 #include "core/sets/bloom.hpp"
 #include "store/row_source.hpp"
 

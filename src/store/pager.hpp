@@ -49,7 +49,7 @@ enum class LockName : uint32_t {
 };
 
 // Bugs the simulation plants to show that it can fail.
-enum class Fault : uint32_t { none = 0, skip_reconcile = 1, skip_fence = 2, publish_before_write = 3, reclaim_early = 4 };
+enum class Fault : uint32_t { none = 0, skip_reconcile = 1, skip_fence = 2, reclaim_early = 3 };
 
 // A closure may be jumped over only if nothing in it needs destroying.
 template <class Fn>

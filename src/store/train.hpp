@@ -1,5 +1,7 @@
 // Training a codebook epoch from the codes of the index itself; the heap is not touched.
 #pragma once
+#include <cmath>
+
 #include "core/base/random.hpp"
 #include "core/cluster/assign.hpp"
 #include "core/cluster/kmeans.hpp"

@@ -1,0 +1,213 @@
+// A pager of pages in memory and a log. A crash keeps a prefix of the log: the recovered pager has the pages that those
+// records wrote and nothing else (extension is not logged, as in the server). Breaking the pager's contract aborts.
+//
+// A hook runs other sessions' work between any two steps of an operation: after every logged action and, now and then, after
+// a read. Locks held by the interrupted operation are respected by the hook's owner through is_locked().
+#pragma once
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <functional>
+#include <map>
+#include <set>
+#include <vector>
+
+#include "core/base/random.hpp"
+#include "store/pager.hpp"
+
+namespace strata::sim {
+
+using Content = std::array<std::byte, format::page_content_size>;
+
+struct LogRecord {
+  std::vector<std::pair<uint32_t, Content>> pages;
+  uint64_t conflict_xid = 0;
+};
+
+[[noreturn]] inline void fail(char const* what) {
+  std::fprintf(stderr, "simulation: %s\n", what);
+  std::abort();
+}
+
+class SimPager {
+ public:
+  std::vector<Content> pages;
+  std::vector<LogRecord> log;
+  std::function<void()> hook;       // may be empty
+  uint64_t read_hook_period = 0;    // a read runs the hook once in that many, 0: never
+  store::Fault planted = store::Fault::none;
+  uint64_t xid = 1000;
+  uint64_t horizon = 0;             // xids below are removable
+
+  SimPager() : random_(1) {}
+  SimPager(SimPager const&) = delete;
+  ~SimPager() { free_memory(); }
+
+  void seed(uint64_t value) { random_ = Random(value); }
+  bool is_locked(store::LockName name) const { return locks_.count(name) != 0; }
+
+  // Applies one record of another pager's log: recovery, and the standby.
+  void replay(LogRecord const& record) {
+    for (auto const& [block, content] : record.pages) {
+      if (block >= pages.size()) pages.resize(block + 1, Content{});
+      pages[block] = content;
+    }
+  }
+
+  uint32_t block_count() { return uint32_t(pages.size()); }
+  void extend_to(uint32_t count) {
+    no_closure();
+    if (pages.size() < count) pages.resize(count, Content{});
+  }
+
+  template <class Fn>
+  auto read(BlockNo block, Fn&& fn) {
+    static_assert(store::JumpSafe<Fn>);
+    no_closure();
+    static Content const zero{};
+    Content copy = raw(block) < pages.size() ? pages[raw(block)] : zero;
+    in_closure_ = true;
+    auto result = fn(format::PageView{copy.data()});
+    in_closure_ = false;
+    if (read_hook_period && random_.below(read_hook_period) == 0) run_hook();
+    return result;
+  }
+
+  class Action {
+   public:
+    explicit Action(SimPager& pager) : pager_(pager) {}
+    format::PageSpan open(BlockNo block) {
+      if (raw(block) >= pager_.pages.size()) fail("action opens a block past the end");
+      for (auto& [known, content] : touched_)
+        if (known == raw(block)) return {content->data()};
+      if (touched_.size() == store::pages_per_action_max) fail("action of more than four pages");
+      touched_.emplace_back(raw(block), new Content(pager_.pages[raw(block)]));
+      return {touched_.back().second->data()};
+    }
+    format::PageSpan init(BlockNo block) { return open(block); }
+    void abandon() { abandoned_ = true; }
+    ~Action() {
+      for (auto& [block, content] : touched_) delete content;
+    }
+
+   private:
+    friend class SimPager;
+    SimPager& pager_;
+    std::vector<std::pair<uint32_t, Content*>> touched_;
+    bool abandoned_ = false;
+  };
+
+  template <class Fn>
+  auto change(Fn&& fn) {
+    static_assert(store::JumpSafe<Fn>);
+    no_closure();
+    in_closure_ = true;
+    Action action(*this);
+    auto result = fn(action);
+    in_closure_ = false;
+    if (!action.abandoned_) {
+      LogRecord record;
+      for (auto& [block, content] : action.touched_) {
+        check_tail(*content);
+        pages[block] = *content;
+        record.pages.emplace_back(block, *content);
+      }
+      log.push_back(std::move(record));
+      run_hook();
+    }
+    return result;
+  }
+
+  void write_fresh(store::FreshPage const* fresh, uint32_t count) {
+    no_closure();
+    if (count == 0 || count > store::fresh_pages_max) fail("batch of a wrong size");
+    LogRecord record;
+    for (uint32_t i = 0; i < count; i++) {
+      if (raw(fresh[i].block) >= pages.size()) fail("fresh page past the end");
+      Content content;
+      std::memcpy(content.data(), fresh[i].content, content.size());
+      check_tail(content);
+      pages[raw(fresh[i].block)] = content;
+      record.pages.emplace_back(raw(fresh[i].block), content);
+    }
+    log.push_back(std::move(record));
+    run_hook();
+  }
+
+  void prefetch(BlockNo) {}
+  void lock(store::LockName name) {
+    no_closure();
+    if (locks_.count(name)) fail("deadlock: a lock is taken twice");
+    if (name == store::LockName::merge && locks_.count(store::LockName::edit)) fail("merge lock taken after edit lock");
+    locks_.insert(name);
+  }
+  bool try_lock(store::LockName name) {
+    if (locks_.count(name)) return false;
+    lock(name);
+    return true;
+  }
+  void unlock(store::LockName name) {
+    if (!locks_.erase(name)) fail("unlock of a lock that is not held");
+  }
+  void lock_shared(store::LockName name) { lock(name); }
+  void unlock_shared(store::LockName name) { unlock(name); }
+
+  uint64_t next_xid() { return xid; }
+  bool is_removable(uint64_t value) { return value < horizon; }
+  void resolve_conflicts(uint64_t value) {
+    LogRecord record;
+    record.conflict_xid = value;
+    log.push_back(std::move(record));
+  }
+  int64_t now() { return int64_t(log.size()); }
+
+  void* allocate(size_t size) {
+    void* memory = std::aligned_alloc(64, (size + 64) / 64 * 64);
+    if (!memory) fail("out of memory");
+    std::memset(memory, 0xA5, (size + 64) / 64 * 64);
+    memory_.insert(memory);
+    return memory;
+  }
+  void release(void* memory) {
+    if (!memory_.erase(memory)) fail("release of memory that was not allocated");
+    std::free(memory);
+  }
+  void free_memory() {
+    for (void* memory : memory_) std::free(memory);
+    memory_.clear();
+  }
+  void check_interrupts() { no_closure(); }
+  template <class Fn>
+  Status run_core(Fn&& fn) {
+    return fn();
+  }
+  bool stop_requested() { return false; }
+  bool fault(store::Fault fault) { return fault == planted; }
+
+ private:
+  void no_closure() const {
+    if (in_closure_) fail("the pager is called from inside a closure");
+  }
+  static void check_tail(Content const& content) {
+    format::PageTailDisk tail = format::PageView{content.data()}.tail();
+    if (tail.magic != format::page_magic) fail("a page without a tail is written");
+    for (uint32_t i = tail.used; i < format::page_body_size; i++)
+      if (content[i] != std::byte{0}) fail("a page has bytes past its end");
+  }
+  void run_hook() {
+    if (!hook || in_hook_) return;
+    in_hook_ = true;
+    hook();
+    in_hook_ = false;
+  }
+
+  Random random_;
+  std::set<store::LockName> locks_;
+  std::set<void*> memory_;
+  bool in_closure_ = false;
+  bool in_hook_ = false;
+};
+
+static_assert(store::Pager<SimPager>);
+
+}  // namespace strata::sim
