@@ -139,6 +139,7 @@ extern "C" {
 #include "utils/typcache.h"
 #include "utils/varbit.h"
 #include "utils/wait_event.h"
+#include "utils/xid8.h"
 }
 // clang-format on
 #pragma GCC diagnostic pop
