@@ -186,6 +186,13 @@ inline Candidate candidate_of(FrameQuery const& query, quant::RefineEstimate con
   return {bound, query.factor * estimate.score + query.offset, source, row};
 }
 
+// What the error of a first-stage code is multiplied with: the distance to its centroid, or the query's norm for inner
+// products, and the rounding of the look-up tables.
+inline float gain_distance(FrameQuery const& query, float distance2) {
+  float noise = quant::query_table_noise(query.table);
+  return std::sqrt(distance2 + noise * noise);
+}
+
 template <Pager P>
 Status is_deleted(P& pager, SearchSource const& source, uint32_t row, bool* deleted) {
   *deleted = false;
@@ -196,22 +203,20 @@ Status is_deleted(P& pager, SearchSource const& source, uint32_t row, bool* dele
   return status;
 }
 
-// A growing row that was out of reach when its page was scanned.
+// A growing row whose bound was out of reach when its page was scanned.
 template <Pager P>
 Status evaluate_growing(P& pager, Search& search, uint32_t at, uint32_t row) {
   SearchSource const& source = search.sources[at];
   FrameQuery const& query = search.queries[source.query];
-  quant::RefineEstimate estimate{};
-  bool wanted = false;
   uint32_t seen = 0;
-  Status status = visit_growing_group(pager, search.shape, *source.object, row / search.shape.growing.capacity, search.scratch, &seen, [&](uint64_t candidate, RowView const& view, bool deleted) {
-    if (candidate != row || deleted || view.flags != 0) return;
-    wanted = true;
-    estimate = quant::evaluate_refine(query.refine, view.refine);
-  });
-  if (!status.ok() || !wanted) return status;
-  push_candidate(pager, search, candidate_of(query, estimate, at, row));
-  return {};
+  quant::RefineEstimate estimate{infinity, infinity};
+  auto visit = [&](uint64_t candidate, RowView const& view, bool deleted) {
+    if (candidate == row && !deleted && view.flags == 0) estimate = quant::evaluate_refine(query.refine, view.refine);
+  };
+  uint32_t group = row / search.shape.growing.capacity;
+  Status status = visit_growing_group(pager, search.shape, *source.object, group, search.scratch, &seen, visit);
+  if (status.ok() && estimate.score != infinity) push_candidate(pager, search, candidate_of(query, estimate, at, row));
+  return status;
 }
 
 template <Pager P>
@@ -349,7 +354,7 @@ Status scan_flat(P& pager, Search& search) {
       status = scan_growing(pager, search, at);
     } else {
       float base = search.shape.metric == Metric::inner_product ? 0.0f : query.refine.norm2;
-      status = scan_rows(pager, search, at, 0, source.ranked_count, base, query.refine.norm);
+      status = scan_rows(pager, search, at, 0, source.ranked_count, base, gain_distance(query, query.refine.norm2));
       if (status.ok()) status = evaluate_runs(pager, search, first_run);
     }
     if (!status.ok()) return status;
@@ -363,7 +368,7 @@ Status probe_next(P& pager, Search& search) {
   if (!rank.exact)
     if (Status status = rank_exactly(pager, search, rank); !status.ok()) return status;
   FrameQuery const& query = search.queries[search.epochs[rank.epoch].query];
-  float distance = search.shape.metric == Metric::inner_product ? query.refine.norm : std::sqrt(rank.base);
+  float distance = gain_distance(query, search.shape.metric == Metric::inner_product ? query.refine.norm2 : rank.base);
   uint32_t first_run = search.runs.count;
   for (uint32_t at = 0; at < search.sources.count; at++) {
     SearchSource const& source = search.sources[at];

@@ -37,6 +37,7 @@ struct OpenSearch {
   size_t begin;
   store::RowIterator iterator;
   std::multiset<uint64_t> seen;         // row numbers
+  bool busy = true;                     // a search belongs to one session: no other may take it up meanwhile
 };
 
 struct Entry {
@@ -182,6 +183,7 @@ class World {
     OpenSearch& kept = searches_.back();
     store::SearchOptions options;
     must(store::start_search(pager, kept.vector.data(), options, &kept.search), "start_search");
+    kept.busy = false;
   }
 
   // Takes some rows from an open search; at the end compares all it gave with the model.
@@ -190,7 +192,8 @@ class World {
     auto at = searches_.begin();
     std::advance(at, random.below(searches_.size()));
     OpenSearch& open = *at;
-    if (open.search == nullptr || open.iterator.pass == store::RowPass::null) return;
+    if (open.busy) return;
+    open.busy = true;
     uint32_t target = open.search->target ? open.search->target * 2 : 4;
     bool done = false;
     do {
@@ -205,7 +208,10 @@ class World {
       }
       done = store::search_exhausted(*open.search);
     } while (to_the_end && !done);
-    if (!done) return;
+    if (!done) {
+      open.busy = false;
+      return;
+    }
     for (auto pass : {store::RowPass::zero, store::RowPass::null}) {
       open.iterator = {pass, 0, 0};
       for (;;) {

@@ -1,5 +1,5 @@
-// Private to the kernels' dispatchers (never to the translation units of one instruction set, which must not share inline
-// functions with code of the baseline): the level in use as a variable, and the choice of a table by it.
+// Private to the kernels' dispatchers (never to the translation units of one instruction set, which must not share
+// inline functions with code of the baseline): the level in use as a variable, and the choice of a table by it.
 #pragma once
 #include "core/math/simd.hpp"
 

@@ -3,6 +3,7 @@
 #include "core/math/dispatch.hpp"
 #include "core/math/half.hpp"
 #include "core/math/kernels.hpp"
+
 #include "core/base/core_only.hpp"
 
 namespace strata::math {
@@ -12,23 +13,33 @@ namespace {
 constexpr Kernels const* tables[simd_level_count] = {
     &kernels_scalar,
 #if defined(__x86_64__)
-    &kernels_avx2, &kernels_avx512, nullptr,
+    &kernels_avx2,
+    &kernels_avx512,
+    nullptr,
 #elif defined(__aarch64__)
-    nullptr, nullptr, &kernels_neon,
+    nullptr,
+    nullptr,
+    &kernels_neon,
 #else
-    nullptr, nullptr, nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
 #endif
 };
 
 }  // namespace
 
-float l2_squared(uint32_t dim, void const* a, void const* b) { return table_in_use(tables).l2_squared(dim, a, b); }
+float l2_squared(uint32_t dim, void const* a, void const* b) {
+  return table_in_use(tables).l2_squared(dim, a, b);
+}
 
 float inner_product(uint32_t dim, void const* a, void const* b) {
   return table_in_use(tables).inner_product(dim, a, b);
 }
 
-float l1(uint32_t dim, void const* a, void const* b) { return table_in_use(tables).l1(dim, a, b); }
+float l1(uint32_t dim, void const* a, void const* b) {
+  return table_in_use(tables).l1(dim, a, b);
+}
 
 CosineParts cosine_parts(uint32_t dim, void const* a, void const* b) {
   return table_in_use(tables).cosine_parts(dim, a, b);
@@ -42,7 +53,9 @@ float inner_product_half(uint32_t dim, void const* a, void const* b) {
   return table_in_use(tables).inner_product_half(dim, a, b);
 }
 
-float l1_half(uint32_t dim, void const* a, void const* b) { return table_in_use(tables).l1_half(dim, a, b); }
+float l1_half(uint32_t dim, void const* a, void const* b) {
+  return table_in_use(tables).l1_half(dim, a, b);
+}
 
 CosineParts cosine_parts_half(uint32_t dim, void const* a, void const* b) {
   return table_in_use(tables).cosine_parts_half(dim, a, b);

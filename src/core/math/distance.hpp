@@ -1,6 +1,6 @@
-// Plain distances between vectors of single and half precision and between bit strings. Sums are kept in single precision,
-// in several lanes; the result may differ from the scalar reference by rounding, which the tests bound. Pointers need no
-// alignment: a value with a one-byte varlena header is used in place. `dim` may be 0.
+// Plain distances between vectors of single and half precision and between bit strings. Sums are kept in single
+// precision, in several lanes; the result may differ from the scalar reference by rounding, which the tests bound.
+// Pointers need no alignment: a value with a one-byte varlena header is used in place. `dim` may be 0.
 #pragma once
 #include <cstddef>
 #include <cstdint>

@@ -8,7 +8,9 @@ namespace {
 using namespace lanes;
 
 // The operands need no alignment, so offsets are taken in bytes.
-inline void const* at(void const* p, size_t offset) { return static_cast<char const*>(p) + offset; }
+inline void const* at(void const* p, size_t offset) {
+  return static_cast<char const*>(p) + offset;
+}
 
 struct Singles {
   static F load(void const* p, uint32_t i) { return lanes::load(at(p, size_t(i) * 4)); }

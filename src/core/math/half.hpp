@@ -5,8 +5,8 @@
 namespace strata::math {
 
 float half_to_float(uint16_t half);
-uint16_t float_to_half(float value);           // round to nearest even; overflow gives infinity
-uint16_t float_to_half_up(float value);        // smallest half >= value, for value >= 0; +inf when out of range
+uint16_t float_to_half(float value);     // round to nearest even; overflow gives infinity
+uint16_t float_to_half_up(float value);  // smallest half >= value, for value >= 0; +inf when out of range
 void halves_to_floats(uint32_t count, void const* halves, float* floats);  // dispatched; `halves` needs no alignment
 
 }  // namespace strata::math

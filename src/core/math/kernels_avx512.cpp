@@ -1,6 +1,7 @@
 // Distances for AVX-512 with VPOPCNTDQ.
 #if defined(__x86_64__)
 #include "core/math/lanes_avx512.hpp"
+
 #include "core/math/distance_body.hpp"
 
 namespace strata::math {
@@ -40,11 +41,20 @@ JaccardParts jaccard_parts_of(size_t byte_count, void const* a, void const* b) {
 }  // namespace
 
 constexpr Kernels kernels_avx512 = {
-    l2_squared_of<Singles>, inner_product_of<Singles>, l1_of<Singles>, cosine_parts_of<Singles>,
-    l2_squared_of<Halves>,  inner_product_of<Halves>,  l1_of<Halves>,  cosine_parts_of<Halves>,
-    hamming_of,             jaccard_parts_of,          widen_halves_to_floats,
+    l2_squared_of<Singles>,
+    inner_product_of<Singles>,
+    l1_of<Singles>,
+    cosine_parts_of<Singles>,
+    l2_squared_of<Halves>,
+    inner_product_of<Halves>,
+    l1_of<Halves>,
+    cosine_parts_of<Halves>,
+    hamming_of,
+    jaccard_parts_of,
+    widen_halves_to_floats,
 };
 
 }  // namespace strata::math
 #endif
+
 #include "core/base/core_only.hpp"

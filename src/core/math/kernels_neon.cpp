@@ -1,12 +1,15 @@
 // Distances for NEON of AArch64.
 #if defined(__aarch64__)
 #include "core/math/lanes_neon.hpp"
+
 #include "core/math/distance_body.hpp"
 
 namespace strata::math {
 namespace {
 
-inline uint64_t count_bits(uint64_t x) { return vaddv_u8(vcnt_u8(vcreate_u8(x))); }
+inline uint64_t count_bits(uint64_t x) {
+  return vaddv_u8(vcnt_u8(vcreate_u8(x)));
+}
 
 }  // namespace
 }  // namespace strata::math
@@ -16,11 +19,20 @@ inline uint64_t count_bits(uint64_t x) { return vaddv_u8(vcnt_u8(vcreate_u8(x)))
 namespace strata::math {
 
 constexpr Kernels kernels_neon = {
-    l2_squared_of<Singles>, inner_product_of<Singles>, l1_of<Singles>, cosine_parts_of<Singles>,
-    l2_squared_of<Halves>,  inner_product_of<Halves>,  l1_of<Halves>,  cosine_parts_of<Halves>,
-    hamming_of,             jaccard_parts_of,          widen_halves_to_floats,
+    l2_squared_of<Singles>,
+    inner_product_of<Singles>,
+    l1_of<Singles>,
+    cosine_parts_of<Singles>,
+    l2_squared_of<Halves>,
+    inner_product_of<Halves>,
+    l1_of<Halves>,
+    cosine_parts_of<Halves>,
+    hamming_of,
+    jaccard_parts_of,
+    widen_halves_to_floats,
 };
 
 }  // namespace strata::math
 #endif
+
 #include "core/base/core_only.hpp"

@@ -1,5 +1,6 @@
 // Baseline distances: four lanes, products and sums rounded separately.
 #include "core/math/lanes_scalar.hpp"
+
 #include "core/math/distance_body.hpp"
 
 namespace strata::math {
@@ -17,14 +18,23 @@ inline uint64_t count_bits(uint64_t x) {
 }  // namespace strata::math
 
 #include "core/math/bits_body.hpp"
+
 #include "core/base/core_only.hpp"
 
 namespace strata::math {
 
 constexpr Kernels kernels_scalar = {
-    l2_squared_of<Singles>, inner_product_of<Singles>, l1_of<Singles>, cosine_parts_of<Singles>,
-    l2_squared_of<Halves>,  inner_product_of<Halves>,  l1_of<Halves>,  cosine_parts_of<Halves>,
-    hamming_of,             jaccard_parts_of,          widen_halves_to_floats,
+    l2_squared_of<Singles>,
+    inner_product_of<Singles>,
+    l1_of<Singles>,
+    cosine_parts_of<Singles>,
+    l2_squared_of<Halves>,
+    inner_product_of<Halves>,
+    l1_of<Halves>,
+    cosine_parts_of<Halves>,
+    hamming_of,
+    jaccard_parts_of,
+    widen_halves_to_floats,
 };
 
 }  // namespace strata::math

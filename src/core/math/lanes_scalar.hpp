@@ -1,6 +1,6 @@
-// Four lanes of single precision in plain C++ with the compiler's vector extension: the baseline of every architecture, and
-// the reference of the others. Every lanes_*.hpp offers the same names, with internal linkage, to the *_body.hpp files that
-// a translation unit of one instruction set includes after it.
+// Four lanes of single precision in plain C++ with the compiler's vector extension: the baseline of every architecture,
+// and the reference of the others. Every lanes_*.hpp offers the same names, with internal linkage, to the *_body.hpp
+// files that a translation unit of one instruction set includes after it.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -14,14 +14,20 @@ constexpr uint32_t register_count = 4;  // vectors of a transform held in regist
 typedef float F __attribute__((vector_size(16)));
 typedef int32_t M __attribute__((vector_size(16)));  // lanes all ones or all zeros
 
-inline F zero() { return F{}; }
-inline F set1(float x) { return F{x, x, x, x}; }
+inline F zero() {
+  return F{};
+}
+inline F set1(float x) {
+  return F{x, x, x, x};
+}
 inline F load(void const* p) {
   F v;
   __builtin_memcpy(&v, p, sizeof v);
   return v;
 }
-inline void store(float* p, F v) { __builtin_memcpy(p, &v, sizeof v); }
+inline void store(float* p, F v) {
+  __builtin_memcpy(p, &v, sizeof v);
+}
 // The first `count` lanes, the others zero.
 inline F load_part(void const* p, uint32_t count) {
   float part[lane_count] = {};
@@ -54,18 +60,40 @@ inline F load_halves_part(void const* p, uint32_t count) {
   __builtin_memcpy(h, p, count * sizeof(uint16_t));
   return load_halves(h);
 }
-inline F load_bytes(uint8_t const* p) { return F{float(p[0]), float(p[1]), float(p[2]), float(p[3])}; }
+inline F load_bytes(uint8_t const* p) {
+  return F{float(p[0]), float(p[1]), float(p[2]), float(p[3])};
+}
 
-inline F add(F a, F b) { return a + b; }
-inline F sub(F a, F b) { return a - b; }
-inline F mul(F a, F b) { return a * b; }
-inline F mul_add(F a, F b, F c) { return a * b + c; }
-inline F abs(F a) { return (F)((M)a & 0x7fffffff); }
-inline M greater(F a, F b) { return a > b; }
-inline M at_least(F a, F b) { return a >= b; }
-inline F select(M m, F a, F b) { return (F)(((M)a & m) | ((M)b & ~m)); }
-inline F max(F a, F b) { return select(a > b, a, b); }
-inline F negate_unless(M m, F a) { return (F)((M)a ^ (~m & INT32_MIN)); }
+inline F add(F a, F b) {
+  return a + b;
+}
+inline F sub(F a, F b) {
+  return a - b;
+}
+inline F mul(F a, F b) {
+  return a * b;
+}
+inline F mul_add(F a, F b, F c) {
+  return a * b + c;
+}
+inline F abs(F a) {
+  return (F)((M)a & 0x7fffffff);
+}
+inline M greater(F a, F b) {
+  return a > b;
+}
+inline M at_least(F a, F b) {
+  return a >= b;
+}
+inline F select(M m, F a, F b) {
+  return (F)(((M)a & m) | ((M)b & ~m));
+}
+inline F max(F a, F b) {
+  return select(a > b, a, b);
+}
+inline F negate_unless(M m, F a) {
+  return (F)((M)a ^ (~m & INT32_MIN));
+}
 // Bit i of the result = lane i of the mask.
 inline uint32_t bits_of(M m) {
   M const weighted = m & M{1, 2, 4, 8};
@@ -87,8 +115,12 @@ inline F opaque(F v) {
   return v;
 }
 
-inline float first_lane(F v) { return v[0]; }
-inline float sum(F v) { return (v[0] + v[1]) + (v[2] + v[3]); }
+inline float first_lane(F v) {
+  return v[0];
+}
+inline float sum(F v) {
+  return (v[0] + v[1]) + (v[2] + v[3]);
+}
 // Every lane = the sum of its group of four consecutive lanes, (a + b) + (c + d).
 inline F sums_of_four(F v) {
   v = v + __builtin_shufflevector(v, v, 1, 0, 3, 2);

@@ -1,6 +1,7 @@
 #include "core/math/simd.hpp"
 
 #include "core/math/dispatch.hpp"
+
 #include "core/base/core_only.hpp"
 
 namespace strata::math {
@@ -9,7 +10,8 @@ namespace {
 
 bool machine_runs(SimdLevel level) {
 #if defined(__x86_64__)
-  // The compiler's run-time support reads CPUID and XCR0, so a register file that the kernel does not save counts as absent.
+  // The compiler's run-time support reads CPUID and XCR0, so a register file that the kernel does not save counts as
+  // absent.
   __builtin_cpu_init();
   bool const avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c") &&
                     __builtin_cpu_supports("popcnt");
@@ -38,7 +40,9 @@ SimdLevel simd_level_best() {
 // Code that runs before this initialiser sees zero, which is the scalar level.
 SimdLevel simd_level_in_use = simd_level_best();
 
-SimdLevel simd_level() { return simd_level_in_use; }
+SimdLevel simd_level() {
+  return simd_level_in_use;
+}
 
 bool set_simd_level(SimdLevel level) {
   if (!machine_runs(level)) return false;

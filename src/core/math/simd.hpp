@@ -1,5 +1,5 @@
-// Run-time choice of the instruction set. One table of kernels per level, each in a translation unit of its own; the table
-// in use is chosen once, when the library is loaded, from CPUID and XCR0, and can be lowered for tests.
+// Run-time choice of the instruction set. One table of kernels per level, each in a translation unit of its own; the
+// table in use is chosen once, when the library is loaded, from CPUID and XCR0, and can be lowered for tests.
 #pragma once
 #include <cstdint>
 

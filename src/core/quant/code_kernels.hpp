@@ -1,6 +1,6 @@
-// The table behind frame.cpp, refine_code.cpp and the encoder of scan_code.cpp: one constant per instruction set, defined
-// in codes_*.cpp. `n` is always a padded dimension (a positive multiple of 16). No inline functions here: this header is
-// seen by translation units with different instruction sets.
+// The table behind frame.cpp, refine_code.cpp and the encoder of scan_code.cpp: one constant per instruction set,
+// defined in codes_*.cpp. `n` is always a padded dimension (a positive multiple of 16). No inline functions here: this
+// header is seen by translation units with different instruction sets.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -22,8 +22,8 @@ struct MagnitudeSums {
 };
 
 struct CodeKernels {
-  // The rotation of frame.hpp in place and its inverse; `signs` holds rotation_rounds * words_per_round(n) words, a set bit
-  // flips the sign of its coordinate. The same bits of output at every level.
+  // The rotation of frame.hpp in place and its inverse; `signs` holds rotation_rounds * words_per_round(n) words, a set
+  // bit flips the sign of its coordinate. The same bits of output at every level.
   void (*rotate)(uint32_t n, uint64_t const* signs, float* z);
   void (*rotate_back)(uint32_t n, uint64_t const* signs, float* z);
   // z = z * factor - mean; factor is a power of two.

@@ -1,7 +1,8 @@
 #if defined(__x86_64__)
 #include "core/math/lanes_avx2.hpp"
-#include "core/quant/rotation_body.hpp"
+
 #include "core/quant/codes_body.hpp"
+#include "core/quant/rotation_body.hpp"
 #include "core/quant/table_body.hpp"
 
 namespace strata::quant {
@@ -13,4 +14,5 @@ constexpr CodeKernels code_kernels_avx2 = {
 
 }  // namespace strata::quant
 #endif
+
 #include "core/base/core_only.hpp"

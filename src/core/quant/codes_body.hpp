@@ -1,5 +1,5 @@
-// Encoders and the plain dot product of the codes over the lanes of one instruction set; included once per translation unit,
-// after its lanes_*.hpp.
+// Encoders and the plain dot product of the codes over the lanes of one instruction set; included once per translation
+// unit, after its lanes_*.hpp.
 #pragma once
 #include "core/quant/code_kernels.hpp"
 

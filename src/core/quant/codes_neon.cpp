@@ -1,7 +1,8 @@
 #if defined(__aarch64__)
 #include "core/math/lanes_neon.hpp"
-#include "core/quant/rotation_body.hpp"
+
 #include "core/quant/codes_body.hpp"
+#include "core/quant/rotation_body.hpp"
 #include "core/quant/table_body.hpp"
 
 namespace strata::quant {
@@ -13,4 +14,5 @@ constexpr CodeKernels code_kernels_neon = {
 
 }  // namespace strata::quant
 #endif
+
 #include "core/base/core_only.hpp"

@@ -1,7 +1,9 @@
 #include "core/math/lanes_scalar.hpp"
-#include "core/quant/rotation_body.hpp"
+
 #include "core/quant/codes_body.hpp"
+#include "core/quant/rotation_body.hpp"
 #include "core/quant/table_body.hpp"
+
 #include "core/base/core_only.hpp"
 
 namespace strata::quant {

@@ -6,6 +6,7 @@
 #include "core/base/check.hpp"
 #include "core/base/random.hpp"
 #include "core/quant/code_dispatch.hpp"
+
 #include "core/base/core_only.hpp"
 
 namespace strata::quant {

@@ -1,5 +1,5 @@
-// Private to the scan kernels: the layout of QueryTable and the table of kernels. No inline functions here: this header is
-// seen by translation units with different instruction sets.
+// Private to the scan kernels: the layout of QueryTable and the table of kernels. No inline functions here: this header
+// is seen by translation units with different instruction sets.
 //
 // With the sign planes written as +-1 and four dimensions a group, <y, w> of a row is
 //
@@ -7,8 +7,9 @@
 //   2 bits:  sum over groups of E1 + E2 / 2            E2 = the same in plane 1
 //
 // E takes 16 values a group, kept as 6-bit integers e = round(E / unit + span / 2) with one `unit` for all groups and
-// span = round(2 sum |w| / unit) <= 63, so that e of opposite sign patterns add up to span and the rounding errors cancel
-// in the mean. The kernels add up S = sum of e (2 bits: 2 e for plane 0, e for plane 1), an integer, in any order; then
+// span = round(2 sum |w| / unit) <= 63, so that e of opposite sign patterns add up to span and the rounding errors
+// cancel in the mean. The kernels add up S = sum of e (2 bits: 2 e for plane 0, e for plane 1), an integer, in any
+// order; then
 //
 //   <y, w> = step S + bias       step = unit (2 bits: unit / 2), bias = -unit total / 2 (2 bits: * 3 / 2)
 //

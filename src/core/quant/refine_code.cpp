@@ -7,6 +7,7 @@
 
 #include "core/math/half.hpp"
 #include "core/quant/code_dispatch.hpp"
+
 #include "core/base/core_only.hpp"
 
 namespace strata::quant {
@@ -20,8 +21,12 @@ constexpr float float_ulp = 0x1p-24f;  // largest relative error of one rounding
 constexpr float magnitude_min = 0x1p-100f;
 constexpr float magnitude_max = 0x1p50f;
 
-uint8_t* codes_of(std::byte* row) { return reinterpret_cast<uint8_t*>(row) + sizeof(RefineRowDisk); }
-uint8_t const* codes_of(std::byte const* row) { return reinterpret_cast<uint8_t const*>(row) + sizeof(RefineRowDisk); }
+uint8_t* codes_of(std::byte* row) {
+  return reinterpret_cast<uint8_t*>(row) + sizeof(RefineRowDisk);
+}
+uint8_t const* codes_of(std::byte const* row) {
+  return reinterpret_cast<uint8_t const*>(row) + sizeof(RefineRowDisk);
+}
 
 RefineRowDisk header_of(std::byte const* row) {
   RefineRowDisk header;
@@ -29,11 +34,13 @@ RefineRowDisk header_of(std::byte const* row) {
   return header;
 }
 
-float clamp_finite(double value) { return value < double(FLT_MAX) ? float(value) : FLT_MAX; }
+float clamp_finite(double value) {
+  return value < double(FLT_MAX) ? float(value) : FLT_MAX;
+}
 
-// The stored bound of a residual whose square was summed up in float. Its summands carry few roundings and are added in 16
-// partial sums (together below 4e-4), each difference carries the rounding of z^_i, and squares that underflow hide less
-// than 2^-55.
+// The stored bound of a residual whose square was summed up in float. Its summands carry few roundings and are added in
+// 16 partial sums (together below 4e-4), each difference carries the rounding of z^_i, and squares that underflow hide
+// less than 2^-55.
 uint16_t error_bound(float residual_norm2, float norm2) {
   return math::float_to_half_up(std::sqrt(residual_norm2) * 1.0004f + std::sqrt(norm2) * 0x1p-22f + 0x1p-55f);
 }

@@ -15,11 +15,11 @@
 //   inner product:  -<z^, w> - ||w|| error         <= -<z, w>
 //
 // Deterministic: no probability is involved, so output ordered by it and then by exact distance is exact among the rows
-// seen. Zero rows have scale 0, norm2 0, error 0; coordinates below 2^-100 are stored as zero, with their norm as error.
-// Rows with an infinity, a NaN or a magnitude above 2^50 get error = +inf; norm2 saturates at the largest float.
+// seen. Zero rows have scale 0, norm2 0, error 0; coordinates below 2^-100 are stored as zero, with their norm as
+// error. Rows with an infinity, a NaN or a magnitude above 2^50 get error = +inf; norm2 saturates at the largest float.
 //
-// Levels of instruction set: codes of the same row may differ by one where code_i is within rounding of a step, scale and
-// error by rounding; the bounds hold for each of them.
+// Levels of instruction set: codes of the same row may differ by one where code_i is within rounding of a step, scale
+// and error by rounding; the bounds hold for each of them.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -36,7 +36,9 @@ struct RefineRowDisk {
 };
 static_assert(sizeof(RefineRowDisk) == 12 && offsetof(RefineRowDisk, error) == 8);
 
-constexpr uint32_t refine_row_size(uint32_t padded_dim) { return uint32_t(sizeof(RefineRowDisk)) + padded_dim; }
+constexpr uint32_t refine_row_size(uint32_t padded_dim) {
+  return uint32_t(sizeof(RefineRowDisk)) + padded_dim;
+}
 
 // Writes refine_row_size(padded_dim) bytes at `row` (no alignment needed).
 void encode_refine(uint32_t padded_dim, float const* z, std::byte* row);
@@ -46,13 +48,13 @@ void decode_refine(uint32_t padded_dim, std::byte const* row, float* z);
 
 // The part of a query that refine codes need, built once per query. Memory of `w` is the caller's.
 struct RefineQuery {
-  Metric metric;       // l2 and cosine are the same thing here
+  Metric metric;  // l2 and cosine are the same thing here
   uint32_t padded_dim;
-  float const* w;      // l2, cosine: the query in frame space; inner product: the rotated query
-  float sum;           // sum of w
-  float norm2;         // ||w||^2
-  float norm;          // ||w||
-  float rounding;      // times a row's scale: bounds the rounding error of <z^, w>
+  float const* w;  // l2, cosine: the query in frame space; inner product: the rotated query
+  float sum;       // sum of w
+  float norm2;     // ||w||^2
+  float norm;      // ||w||
+  float rounding;  // times a row's scale: bounds the rounding error of <z^, w>
 };
 RefineQuery refine_query(Metric metric, uint32_t padded_dim, float const* w);
 
@@ -60,17 +62,18 @@ struct RefineEstimate {
   float score;        // l2, cosine: ||w - z^||^2; inner product: -<z^, w>
   float lower_bound;  // never above the true score, in exact arithmetic over the query w and the row z as given
 };
-// `row` has no alignment. `score` is never NaN and saturates at the largest float. `lower_bound` is finite unless the stored
-// error is infinite (then it is -inf or 0). The slack for the rounding in here, subtracted before the error is:
+// `row` has no alignment. `score` is never NaN and saturates at the largest float. `lower_bound` is finite unless the
+// stored error is infinite (then it is -inf or 0). The slack for the rounding in here, subtracted before the error is:
 //
 //   2 scale rounding + 2^-21 (||w||^2 + norm2 + 2 |<z^, w>|)  on the squared distance, half of it on the inner product,
 //   rounding = 255 ||w||_1 (padded_dim / 16 + 16) 2^-24
 //
-// (a dot product of at least 16 partial sums; Higham, Accuracy and Stability of Numerical Algorithms, 2002, section 3.1):
-// some 1e-5 ||w|| ||z|| at 768 dimensions, where the error is about 7e-3 ||z||.
+// (a dot product of at least 16 partial sums; Higham, Accuracy and Stability of Numerical Algorithms, 2002,
+// section 3.1): some 1e-5 ||w|| ||z|| at 768 dimensions, where the error is about 7e-3 ||z||.
 RefineEstimate evaluate_refine(RefineQuery const& query, std::byte const* row);
 
-// Asks for the cache lines of one row; rows of a second stage are scattered, so ask for all before evaluating the first.
+// Asks for the cache lines of one row; rows of a second stage are scattered, so ask for all before evaluating the
+// first.
 inline void prefetch_refine_row(uint32_t padded_dim, std::byte const* row) {
   for (uint32_t offset = 0; offset < refine_row_size(padded_dim); offset += 64) __builtin_prefetch(row + offset);
 }

@@ -1,6 +1,6 @@
-// The rotation of frame.hpp over the lanes of one instruction set; included once per translation unit, after its lanes_*.hpp.
-// Additions happen in the same order whatever the number of lanes (butterfly distances 1, 2, 4, ...) and products are never
-// fused into them, so every level gives the same bits.
+// The rotation of frame.hpp over the lanes of one instruction set; included once per translation unit, after its
+// lanes_*.hpp. Additions happen in the same order whatever the number of lanes (butterfly distances 1, 2, 4, ...) and
+// products are never fused into them, so every level gives the same bits.
 #pragma once
 #include "core/quant/code_kernels.hpp"
 
@@ -14,8 +14,8 @@ inline uint32_t sign_bits(uint64_t const* signs, uint32_t index) {
   return uint32_t(signs[index / 64] >> (index % 64)) & ((1u << lane_count) - 1);
 }
 
-// Stages of distance 1 .. vectors * lane_count / 2 of every chunk of vectors * lane_count floats, in registers; before them
-// the signs are flipped (if there are any: coordinate 0 of `z` has bit `first_bit`) and everything is scaled.
+// Stages of distance 1 .. vectors * lane_count / 2 of every chunk of vectors * lane_count floats, in registers; before
+// them the signs are flipped (if there are any: coordinate 0 of `z` has bit `first_bit`) and everything is scaled.
 template <uint32_t vectors, bool flips>
 inline void transform_chunks(float* z, uint32_t n, uint64_t const* signs, uint32_t first_bit, F scale) {
   for (uint32_t i = 0; i < n; i += vectors * lane_count) {
@@ -66,8 +66,8 @@ inline void transform_two_stages(float* z, uint32_t n, uint32_t h) {
   }
 }
 
-// Orthonormal fast Walsh-Hadamard transform of n floats, a power of two >= 16. Scaling comes first, so that no intermediate
-// value exceeds the norm of the input.
+// Orthonormal fast Walsh-Hadamard transform of n floats, a power of two >= 16. Scaling comes first, so that no
+// intermediate value exceeds the norm of the input.
 template <bool flips>
 inline void transform(float* z, uint32_t n, uint64_t const* signs, uint32_t first_bit) {
   uint32_t const log2_n = uint32_t(__builtin_ctz(n));
@@ -110,7 +110,9 @@ inline void turn_halves(float* z, uint32_t n) {
   }
 }
 
-inline uint32_t transform_size(uint32_t n) { return 1u << (31 - __builtin_clz(n)); }
+inline uint32_t transform_size(uint32_t n) {
+  return 1u << (31 - __builtin_clz(n));
+}
 
 void rotate_signed(uint32_t n, uint64_t const* signs, float* z) {
   uint32_t const size = transform_size(n);

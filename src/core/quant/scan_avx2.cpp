@@ -28,9 +28,9 @@ inline void store_sums(uint32_t* sums, RowSums const& total) {
   for (uint32_t i = 0; i < 4; ++i) _mm256_storeu_si256(reinterpret_cast<__m256i*>(sums + 8 * i), total.rows[i]);
 }
 
-// 16-bit sums of up to short_sum_units units. Byte j of a look-up belongs to row j % 16, and the two halves of a vector to
-// different groups. `all` adds up whole 16-bit words, odd byte included, modulo 2^16; `odd` the odd bytes alone; so the even
-// ones are all - 256 odd modulo 2^16, exact because the true sum is below 2^16.
+// 16-bit sums of up to short_sum_units units. Byte j of a look-up belongs to row j % 16, and the two halves of a vector
+// to different groups. `all` adds up whole 16-bit words, odd byte included, modulo 2^16; `odd` the odd bytes alone; so
+// the even ones are all - 256 odd modulo 2^16, exact because the true sum is below 2^16.
 struct ShortSums {
   __m256i low_all, low_odd, high_all, high_odd;
 
@@ -127,4 +127,5 @@ constexpr ScanKernels scan_kernels_avx2 = {add_units, finish, scan_one, scan_man
 
 }  // namespace strata::quant
 #endif
+
 #include "core/base/core_only.hpp"

@@ -1,6 +1,6 @@
-// Scan kernels for AVX-512 with VBMI and VNNI: after a 16 x 4 transpose of the bytes of a unit, the four bytes of a 32-bit
-// lane are the four groups of one row; one permutation looks up 64 bytes in the unit's four tables, and one dot product with
-// the weight adds them to the row's 32-bit sum. Nothing overflows below 2^31 and nothing has to be folded.
+// Scan kernels for AVX-512 with VBMI and VNNI: after a 16 x 4 transpose of the bytes of a unit, the four bytes of a
+// 32-bit lane are the four groups of one row; one permutation looks up 64 bytes in the unit's four tables, and one dot
+// product with the weight adds them to the row's 32-bit sum. Nothing overflows below 2^31 and nothing has to be folded.
 #if defined(__x86_64__)
 #include <immintrin.h>
 
@@ -14,9 +14,13 @@ struct RowSums {
   __m512i rows[2];
 };
 
-inline RowSums zero_sums() { return {{_mm512_setzero_si512(), _mm512_setzero_si512()}}; }
+inline RowSums zero_sums() {
+  return {{_mm512_setzero_si512(), _mm512_setzero_si512()}};
+}
 
-inline RowSums load_sums(uint32_t const* sums) { return {{_mm512_loadu_si512(sums), _mm512_loadu_si512(sums + 16)}}; }
+inline RowSums load_sums(uint32_t const* sums) {
+  return {{_mm512_loadu_si512(sums), _mm512_loadu_si512(sums + 16)}};
+}
 
 inline void store_sums(uint32_t* sums, RowSums const& total) {
   _mm512_storeu_si512(sums, total.rows[0]);
@@ -24,10 +28,10 @@ inline void store_sums(uint32_t* sums, RowSums const& total) {
 }
 
 // Byte 4 v + g of a transposed unit is byte 16 g + v: row v of group g.
-alignas(64) constexpr uint8_t transpose[64] = {
-    0, 16, 32, 48, 1, 17, 33, 49, 2,  18, 34, 50, 3,  19, 35, 51, 4,  20, 36, 52, 5,  21,
-    37, 53, 6, 22, 38, 54, 7, 23, 39, 55, 8,  24, 40, 56, 9,  25, 41, 57, 10, 26, 42, 58,
-    11, 27, 43, 59, 12, 28, 44, 60, 13, 29, 45, 61, 14, 30, 46, 62, 15, 31, 47, 63};
+alignas(64) constexpr uint8_t transpose[64] = {0,  16, 32, 48, 1,  17, 33, 49, 2,  18, 34, 50, 3,  19, 35, 51,
+                                               4,  20, 36, 52, 5,  21, 37, 53, 6,  22, 38, 54, 7,  23, 39, 55,
+                                               8,  24, 40, 56, 9,  25, 41, 57, 10, 26, 42, 58, 11, 27, 43, 59,
+                                               12, 28, 44, 60, 13, 29, 45, 61, 14, 30, 46, 62, 15, 31, 47, 63};
 
 struct UnitLookup {
   __m512i order, table_of_byte, mask, weights;
@@ -88,10 +92,11 @@ inline uint32_t finish_sums(QueryTable const* table, RowSums const& total, uint8
 
 #include "core/quant/survivors_body.hpp"
 
+#include "core/base/core_only.hpp"
+
 namespace strata::quant {
 
 constexpr ScanKernels scan_kernels_avx512 = {add_units, finish, scan_one, scan_many};
 
 }  // namespace strata::quant
 #endif
-#include "core/base/core_only.hpp"

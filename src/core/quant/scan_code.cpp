@@ -8,6 +8,7 @@
 #include "core/base/limits.hpp"
 #include "core/math/half.hpp"
 #include "core/quant/code_dispatch.hpp"
+
 #include "core/base/core_only.hpp"
 
 namespace strata::quant {
@@ -16,8 +17,8 @@ namespace {
 
 constexpr uint16_t half_infinity = 0x7c00;
 
-// Factor of the magnitude threshold of 2-bit codes: maximises the mean cosine between Gaussian coordinates and their code
-// (algorithm of Gao et al., SIGMOD 2025, with one threshold for all rows).
+// Factor of the magnitude threshold of 2-bit codes: maximises the mean cosine between Gaussian coordinates and their
+// code (algorithm of Gao et al., SIGMOD 2025, with one threshold for all rows).
 constexpr float kappa = 1.006f;
 
 // 1 - a^2 of a random direction, for 1 and 2 bits; see query_table_noise for the use of its half as a floor.
@@ -59,8 +60,8 @@ Factors factors_of(ScanShape const& shape, RowSums const& sums) {
   uint16_t const rescale = math::float_to_half(float(exact_rescale));
   double const stored_rescale = math::half_to_float(rescale);
   double const delta = std::fabs(exact_rescale - stored_rescale);
-  double const err = weight * std::sqrt(norm2 * sine2 / cosine2 / (shape.padded_dim - 1)) +
-                     delta * std::sqrt(sums.code_norm2);
+  double const err =
+      weight * std::sqrt(norm2 * sine2 / cosine2 / (shape.padded_dim - 1)) + delta * std::sqrt(sums.code_norm2);
   float const add = product ? 0 : float(norm2 - stored_rescale * sums.code_centroid);
   if (!std::isfinite(stored_rescale) || !std::isfinite(add)) return {0, 0, half_infinity};
   return {add, rescale, math::float_to_half_up(float(err))};

@@ -9,26 +9,27 @@
 //   inner product:  add = 0, rescale = -s, err = n sqrt((1 - a^2) / a^2) / sqrt(D - 1)
 //                   base = -<c, w>, gain = eps ||w||
 //   estimate = base + add + rescale <y, w>,   lower bound = estimate - gain err
-// (Gao and Long, SIGMOD 2024, Theorem 3.2; multi-bit codes: Gao et al., SIGMOD 2025.) A row whose factors do not fit half
-// precision gets err = +inf, so that it always survives; a zero residual has rescale = 0 and err = 0.
+// (Gao and Long, SIGMOD 2024, Theorem 3.2; multi-bit codes: Gao et al., SIGMOD 2025.) A row whose factors do not fit
+// half precision gets err = +inf, so that it always survives; a zero residual has rescale = 0 and err = 0.
 //
-// The look-up tables are rounded to 6 bits, which adds an error of its own, independent of ||w - c||: replace ||w - c|| (or
-// ||w||) in the gain by sqrt(||w - c||^2 + query_table_noise^2). For that to cover rows whose code happens to be much better
-// than that of a random direction, 1 - a^2 counts in err as at least half its typical value (0.363 and 0.119 for 1 and 2
-// bits). err also carries the rounding of rescale to half precision, which matters for tiny residuals only, and the bound of
-// such rows holds for eps >= 1.
+// The look-up tables are rounded to 6 bits, which adds an error of its own, independent of ||w - c||: replace ||w - c||
+// (or
+// ||w||) in the gain by sqrt(||w - c||^2 + query_table_noise^2). For that to cover rows whose code happens to be much
+// better than that of a random direction, 1 - a^2 counts in err as at least half its typical value (0.363 and 0.119 for
+// 1 and 2 bits). err also carries the rounding of rescale to half precision, which matters for tiny residuals only, and
+// the bound of such rows holds for eps >= 1.
 //
 // Levels of instruction set: sign planes, look-up tables and integer sums are equal bit for bit; magnitude bits within
-// rounding of their threshold, factors and lower bounds may differ by float rounding. A bound that is not a number counts
-// as -inf and bounds saturate at the largest float, so that a threshold of +inf lets every row through.
+// rounding of their threshold, factors and lower bounds may differ by float rounding. A bound that is not a number
+// counts as -inf and bounds saturate at the largest float, so that a threshold of +inf lets every row through.
 //
 // Block of 32 rows, the same bytes for every instruction set. Units of 64 bytes hold 16 dimensions of one bit plane:
 //
 //   | plane 0 (sign): padded_dim/16 units | plane 1 (magnitude bit, 2-bit codes only) | factors, 256 bytes |
 //   unit = 4 groups of 16 bytes; group m holds dimensions 4m..4m+3; byte j = nibble(row j) | nibble(row j + 16) << 4;
 //   bit t of a nibble = bit of dimension 4m + t
-//   sign bit = (r_i > 0); magnitude bit = m_i where r_i > 0 and 1 - m_i elsewhere: y_i = 2 sign bit + magnitude bit - 3/2
-//   factors: float add[32] | half rescale[32] | half err[32]
+//   sign bit = (r_i > 0); magnitude bit = m_i where r_i > 0 and 1 - m_i elsewhere: y_i = 2 sign bit + magnitude bit -
+//   3/2 factors: float add[32] | half rescale[32] | half err[32]
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -40,8 +41,12 @@ namespace strata::quant {
 constexpr uint32_t block_rows = 32;
 constexpr uint32_t unit_size = 64;
 constexpr uint32_t block_factors_size = 256;
-constexpr uint32_t scan_bits_of(uint32_t padded_dim) { return padded_dim <= 256 ? 2 : 1; }
-constexpr uint32_t block_unit_count(uint32_t padded_dim, uint32_t bits) { return padded_dim / 16 * bits; }
+constexpr uint32_t scan_bits_of(uint32_t padded_dim) {
+  return padded_dim <= 256 ? 2 : 1;
+}
+constexpr uint32_t block_unit_count(uint32_t padded_dim, uint32_t bits) {
+  return padded_dim / 16 * bits;
+}
 constexpr uint32_t block_size(uint32_t padded_dim, uint32_t bits) {
   return block_unit_count(padded_dim, bits) * unit_size + block_factors_size;
 }
@@ -61,8 +66,8 @@ float encode_scan_row(ScanShape const& shape, float const* z, float const* centr
 void copy_scan_row(ScanShape const& shape, std::byte const* source, uint32_t source_lane, std::byte* target,
                    uint32_t target_lane);
 
-// Look-up tables of one query, built once; lives in `memory` of query_table_size() bytes aligned to 64. Trivial, movable
-// with memcpy to memory of the same alignment only.
+// Look-up tables of one query, built once; lives in `memory` of query_table_size() bytes aligned to 64. Trivial,
+// movable with memcpy to memory of the same alignment only.
 struct QueryTable;
 size_t query_table_size(uint32_t padded_dim);
 // `w`: as in RefineQuery. 6-bit entries with one global scale, so that sums of four fit a byte.
@@ -76,12 +81,13 @@ struct ScanBounds {
   float threshold;  // survivors have a lower bound below it
 };
 
-// Scans one block: bit i of the result = row i has lower bound < threshold. lower_bounds may be null; else it receives 32
-// floats, never NaN. Lanes that hold no row give any result: the caller masks them. `block` needs no alignment.
+// Scans one block: bit i of the result = row i has lower bound < threshold. lower_bounds may be null; else it receives
+// 32 floats, never NaN. Lanes that hold no row give any result: the caller masks them. `block` needs no alignment.
 uint32_t scan_block(QueryTable const* table, std::byte const* block, ScanBounds const& bounds, float* lower_bounds);
 
-// A run of whole blocks, contiguous in memory. For every survivor writes its row number (block * 32 + lane, counted from
-// `first_row`) and lower bound. `survivor_rows` and `survivor_bounds` hold block_count * 32 entries. Returns the count.
+// A run of whole blocks, contiguous in memory. For every survivor writes its row number (block * 32 + lane, counted
+// from `first_row`) and lower bound. `survivor_rows` and `survivor_bounds` hold block_count * 32 entries. Returns the
+// count.
 uint32_t scan_blocks(QueryTable const* table, std::byte const* blocks, uint32_t block_count, uint32_t first_row,
                      ScanBounds const& bounds, uint32_t* survivor_rows, float* survivor_bounds);
 

@@ -62,7 +62,9 @@ inline void add_plane(uint8_t const* entries, uint8_t const* units, uint32_t uni
   }
 }
 
-inline float32x4_t halves(uint8_t const* p) { return vcvt_f32_f16(vreinterpret_f16_u8(vld1_u8(p))); }
+inline float32x4_t halves(uint8_t const* p) {
+  return vcvt_f32_f16(vreinterpret_f16_u8(vld1_u8(p)));
+}
 
 inline uint32_t finish_sums(QueryTable const* table, RowSums const& total, uint8_t const* factors,
                             ScanBounds const* bounds, float* lower_bounds) {
@@ -96,4 +98,5 @@ constexpr ScanKernels scan_kernels_neon = {add_units, finish, scan_one, scan_man
 
 }  // namespace strata::quant
 #endif
+
 #include "core/base/core_only.hpp"

@@ -7,6 +7,7 @@
 #include "core/base/limits.hpp"
 #include "core/quant/code_dispatch.hpp"
 #include "core/quant/query_table.hpp"
+
 #include "core/base/core_only.hpp"
 
 namespace strata::quant {
@@ -16,31 +17,45 @@ namespace {
 constexpr ScanKernels const* scan_kernel_tables[math::simd_level_count] = {
     &scan_kernels_scalar,
 #if defined(__x86_64__)
-    &scan_kernels_avx2, &scan_kernels_avx512, nullptr,
+    &scan_kernels_avx2,
+    &scan_kernels_avx512,
+    nullptr,
 #elif defined(__aarch64__)
-    nullptr, nullptr, &scan_kernels_neon,
+    nullptr,
+    nullptr,
+    &scan_kernels_neon,
 #else
-    nullptr, nullptr, nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
 #endif
 };
 
-ScanKernels const& scan_kernels() { return math::table_in_use(scan_kernel_tables); }
+ScanKernels const& scan_kernels() {
+  return math::table_in_use(scan_kernel_tables);
+}
 
-uint8_t const* bytes(std::byte const* p) { return reinterpret_cast<uint8_t const*>(p); }
+uint8_t const* bytes(std::byte const* p) {
+  return reinterpret_cast<uint8_t const*>(p);
+}
 
-uint8_t const* entries_of(QueryTable const* table) { return reinterpret_cast<uint8_t const*>(table + 1); }
+uint8_t const* entries_of(QueryTable const* table) {
+  return reinterpret_cast<uint8_t const*>(table + 1);
+}
 
 // Standard deviation of a row's error relative to that of a random direction's code, per dimension of the code:
 // sqrt(D) / (||y|| sqrt(1 - a^2)) with the typical values of 1 and 2 bits.
 constexpr double noise_gain[3] = {0, 1.659, 3.074};
 
-// Variance of the sums of one group's rounding errors over the planes, in units of the squared unit: 1/12 a plane with the
-// weights 1 and 1/2.
+// Variance of the sums of one group's rounding errors over the planes, in units of the squared unit: 1/12 a plane with
+// the weights 1 and 1/2.
 constexpr double rounding_variance[3] = {0, 1.0 / 12, 1.25 / 12};
 
 }  // namespace
 
-size_t query_table_size(uint32_t padded_dim) { return sizeof(QueryTable) + size_t(padded_dim) * 4; }
+size_t query_table_size(uint32_t padded_dim) {
+  return sizeof(QueryTable) + size_t(padded_dim) * 4;
+}
 
 QueryTable* build_query_table(ScanShape const& shape, float const* w, void* memory) {
   STRATA_ASSERT(reinterpret_cast<uintptr_t>(memory) % 64 == 0);
@@ -67,7 +82,9 @@ QueryTable* build_query_table(ScanShape const& shape, float const* w, void* memo
   return table;
 }
 
-float query_table_noise(QueryTable const* table) { return table->noise; }
+float query_table_noise(QueryTable const* table) {
+  return table->noise;
+}
 
 uint32_t scan_block(QueryTable const* table, std::byte const* block, ScanBounds const& bounds, float* lower_bounds) {
   return scan_kernels().scan_block(table, bytes(block), &bounds, lower_bounds);

@@ -1,6 +1,7 @@
 // The reference of the scan kernels.
 #include "core/math/half.hpp"
 #include "core/quant/query_table.hpp"
+
 #include "core/base/core_only.hpp"
 
 namespace strata::quant {

@@ -1,6 +1,6 @@
 // The scan of a run of blocks, for translation units of one instruction set that define
-//   struct RowSums, add_plane(entries, units, unit_count, weight, RowSums&), finish_sums(table, RowSums, factors, bounds,
-//   lower_bounds), zero_sums(), load_sums(sums), store_sums(sums, RowSums)
+//   struct RowSums, add_plane(entries, units, unit_count, weight, RowSums&), finish_sums(table, RowSums, factors,
+//   bounds, lower_bounds), zero_sums(), load_sums(sums), store_sums(sums, RowSums)
 // before they include this. All paths end in finish_sums, so that a block assembled from fragments gives the same bits.
 #pragma once
 #include "core/quant/query_table.hpp"
@@ -8,7 +8,9 @@
 namespace strata::quant {
 namespace {
 
-inline uint8_t const* entries_of(QueryTable const* table) { return reinterpret_cast<uint8_t const*>(table + 1); }
+inline uint8_t const* entries_of(QueryTable const* table) {
+  return reinterpret_cast<uint8_t const*>(table + 1);
+}
 
 void add_units(uint8_t const* entries, uint8_t const* units, uint32_t unit_count, uint32_t weight, uint32_t* sums) {
   RowSums total = load_sums(sums);

@@ -1,5 +1,6 @@
-// Building look-up tables over the lanes of one instruction set; included once per translation unit, after its lanes_*.hpp.
-// Sums are taken in the same order at every level and products are never fused into them, so that tables are equal bytes.
+// Building look-up tables over the lanes of one instruction set; included once per translation unit, after its
+// lanes_*.hpp. Sums are taken in the same order at every level and products are never fused into them, so that tables
+// are equal bytes.
 #pragma once
 #include "core/quant/code_kernels.hpp"
 

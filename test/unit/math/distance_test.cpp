@@ -34,7 +34,9 @@ Exact exact(std::vector<float> const& a, std::vector<float> const& b) {
 }
 
 // Rounding of at least 4 partial sums: dim / 4 additions and a few more roundings, 2^-24 each.
-double bound(size_t dim, double size) { return (double(dim) / 4 + 8) * 0x1p-24 * size + 1e-37; }
+double bound(size_t dim, double size) {
+  return (double(dim) / 4 + 8) * 0x1p-24 * size + 1e-37;
+}
 
 // A copy of the bytes at an odd address, in a block that ends with them, so that a sanitizer sees reads beyond the end.
 class Unaligned {

@@ -21,7 +21,9 @@ double value_of(uint16_t half) {
   return half & 0x8000 ? -magnitude : magnitude;
 }
 
-bool is_nan(uint16_t half) { return (half & 0x7fff) > 0x7c00; }
+bool is_nan(uint16_t half) {
+  return (half & 0x7fff) > 0x7c00;
+}
 
 TEST(Half, WidensEveryHalf) {
   for (uint32_t h = 0; h < 0x10000; ++h) {

@@ -13,7 +13,9 @@ namespace {
 
 using math::SimdLevel;
 
-TEST(Simd, StartsAtTheBestLevel) { EXPECT_EQ(math::simd_level(), math::simd_level_best()); }
+TEST(Simd, StartsAtTheBestLevel) {
+  EXPECT_EQ(math::simd_level(), math::simd_level_best());
+}
 
 TEST(Simd, ScalarRunsEverywhereAndTheBestLevelRuns) {
   std::vector<SimdLevel> const levels = testing::levels_of_machine();

@@ -12,7 +12,7 @@
 namespace strata::quant {
 namespace {
 
-std::vector<uint32_t> const dims = {1,  2,   3,   15,  16,  17,  31,  33,  48,  50,   64,   96,   100,  112,
+std::vector<uint32_t> const dims = {1,   2,   3,   15,  16,  17,  31,  33,  48,  50,   64,   96,   100,  112,
                                     127, 128, 200, 256, 300, 384, 500, 768, 960, 1024, 1536, 3072, 8192, 16000};
 
 double norm2(std::vector<float> const& v) {

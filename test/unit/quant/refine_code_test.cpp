@@ -28,7 +28,9 @@ RefineRowDisk header_of(Row const& row) {
   return header;
 }
 
-int code_of(Row const& row, size_t i) { return int(row[1 + sizeof(RefineRowDisk) + i]); }
+int code_of(Row const& row, size_t i) {
+  return int(row[1 + sizeof(RefineRowDisk) + i]);
+}
 
 double norm(std::vector<float> const& v) {
   double sum = 0;
@@ -182,9 +184,11 @@ void check_pair(std::vector<float> const& w, std::vector<float> const& z) {
       ASSERT_TRUE(std::isfinite(estimate.lower_bound));
       std::vector<float> reconstructed(n);
       decode_refine(n, row.data() + 1, reconstructed.data());
-      double const size = norm(w) * norm(reconstructed);
-      double const scale = metric == Metric::inner_product ? size : norm(w) * norm(w) + norm(z) * norm(z) + size;
-      ASSERT_NEAR(estimate.score, true_score(metric, w, reconstructed), 3e-5 * scale + 1e-37);
+      // The documented rounding, and that of the reconstruction above.
+      double const norms = norm(w) * norm(w) + header.norm2, product = norm(w) * norm(reconstructed);
+      double const slack = double(header.scale) * query.rounding + 0x1p-21 * (norms / 2 + product);
+      double const factor = metric == Metric::inner_product ? 1 : 2;
+      ASSERT_NEAR(estimate.score, true_score(metric, w, reconstructed), factor * slack + 1e-7 * product + 1e-37);
     }
   }
 }

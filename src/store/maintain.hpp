@@ -1,0 +1,171 @@
+// What an index wants done, and one step of it at a time: seal, train, merge, compact, carry into a new codebook, reclaim.
+// The worker, VACUUM and the SQL functions all come through here; policy decides (core/policy), this file executes.
+#pragma once
+#include "core/policy/codebook_policy.hpp"
+#include "core/policy/merge_policy.hpp"
+#include "store/publish.hpp"
+#include "store/reclaim.hpp"
+
+namespace strata::store {
+
+struct MaintainOptions {
+  uint64_t insert_buffer_bytes = uint64_t(128) << 20;
+  uint64_t min_seal_rows = 1000;
+  int64_t max_growing_age_us = int64_t(600) * 1000000;
+  uint64_t segment_bytes = uint64_t(1) << 30;
+  double compact_threshold = 0.1;
+  size_t memory_max_bytes = size_t(256) << 20;  // of one training or rewrite
+  bool seal = true;    // allowed kinds of work
+  bool train = true;
+  bool merge = true;
+  bool force_merge = false;   // merge everything that is not final
+  bool force_train = false;   // train although no epoch is due
+};
+
+enum class Step : uint8_t { nothing = 0, reclaimed = 1, sealed = 2, trained = 3, merged = 4, compacted = 5, carried = 6, discarded = 7 };
+
+struct MaintainResult {
+  Step step;
+  uint64_t row_count;       // rows written or trained on
+  uint32_t input_count;
+  ObjectId output;
+  policy::EpochReason epoch_reason;
+};
+
+namespace detail {
+
+struct IndexFacts {
+  uint64_t growing_rows, growing_bytes, sealed_rows, retired_bytes;
+  int64_t oldest_growing;
+  bool frozen;
+  policy::CodebookFacts codebook;
+  Array<policy::SegmentFacts> segments;
+};
+
+template <Pager P>
+Status gather_facts(P& pager, Manifest const& manifest, IndexFacts* facts) {
+  *facts = IndexFacts{};
+  IndexShape shape = shape_of(manifest.meta);
+  constexpr uint64_t page_bytes = format::page_content_size + 24;
+  auto* header = static_cast<ObjectHeaderDisk*>(pager.allocate(sizeof(ObjectHeaderDisk)));
+  double residual2_sum = 0;
+  facts->oldest_growing = INT64_MAX;
+  policy::CodebookFacts& codebook = facts->codebook;
+  Status status;
+  for (auto const& object : manifest.objects) {
+    ObjectDisk const& disk = object.disk;
+    uint64_t bytes = disk.page_count * page_bytes;
+    if (disk.state == ObjectState::retired) facts->retired_bytes += bytes;
+    bool readable = disk.state == ObjectState::live || disk.state == ObjectState::frozen;
+    if (!readable) continue;
+    if (disk.kind == ObjectKind::growing) {
+      uint64_t rows = 0;
+      if (status = count_growing_rows(pager, shape, object, &rows); !status.ok()) return status;
+      facts->growing_rows += rows;
+      facts->growing_bytes += bytes;
+      facts->frozen = facts->frozen || disk.state == ObjectState::frozen;
+      if (rows && disk.created_at < facts->oldest_growing) facts->oldest_growing = disk.created_at;
+    } else if (disk.kind == ObjectKind::segment) {
+      if (status = read_header(pager, object, header); !status.ok()) return status;
+      facts->sealed_rows += disk.row_count;
+      if (disk.epoch && disk.epoch == manifest.header.epoch) {
+        codebook.new_row_count += header->ranked_count;
+        residual2_sum += double(header->mean_residual2) * header->ranked_count;
+      }
+      facts->segments.push(pager, {disk.id, policy::SegmentState::sealed, disk.tier, disk.epoch, disk.row_count, header->deleted_count, bytes});
+    } else if (disk.kind == ObjectKind::epoch && disk.id == manifest.header.epoch) {
+      if (status = read_header(pager, object, header); !status.ok()) return status;
+      codebook.list_count = disk.list_count;
+      codebook.trained_row_count = disk.row_count;
+      codebook.trained_mean_residual2 = header->mean_residual2;
+    }
+  }
+  codebook.row_count = facts->growing_rows + facts->sealed_rows;
+  codebook.new_mean_residual2 = codebook.new_row_count ? residual2_sum / double(codebook.new_row_count) : 0;
+  pager.release(header);
+  return {};
+}
+
+template <Pager P>
+bool seal_is_due(P& pager, IndexFacts const& facts, MaintainOptions const& options) {
+  if (facts.frozen) return true;
+  if (facts.growing_rows == 0) return false;
+  return facts.growing_rows >= options.min_seal_rows || facts.growing_bytes >= options.insert_buffer_bytes ||
+         pager.now() - facts.oldest_growing >= options.max_growing_age_us;
+}
+
+template <Pager P>
+Status train_if_due(P& pager, Manifest const& manifest, IndexFacts const& facts, MaintainOptions const& options, MaintainResult* result) {
+  policy::EpochDecision decision = policy::decide_epoch(facts.codebook);
+  if (!decision.due && !options.force_train) return {};
+  policy::TrainingPlan plan = policy::plan_training(facts.codebook.row_count, manifest.meta.padded_dim, options.memory_max_bytes);
+  if (plan.list_count == 0) return {};
+  TrainResult trained;
+  Status status = train_epoch(pager, {plan.list_count, uint32_t(plan.row_count), options.memory_max_bytes}, facts.codebook.row_count, &trained);
+  if (!status.ok() || trained.epoch == ObjectId::none) return status;
+  *result = {Step::trained, trained.sample_count, 0, trained.epoch, decision.reason};
+  return {};
+}
+
+inline policy::MergeOptions merge_options(Manifest const& manifest, IndexFacts const& facts, MaintainOptions const& options) {
+  policy::MergeOptions merge;
+  merge.segment_bytes = options.segment_bytes;
+  merge.input_count_max = rewrite_inputs_max;
+  merge.compact_threshold = options.compact_threshold;
+  merge.newest_epoch = manifest.header.epoch;
+  merge.list_row_count_min = facts.codebook.list_count / 2 + 1;  // as in rewrite()
+  merge.retired_bytes = facts.retired_bytes;
+  merge.force = options.force_merge;
+  return merge;
+}
+
+template <Pager P>
+Status merge_if_due(P& pager, Manifest const& manifest, IndexFacts const& facts, MaintainOptions const& options, MaintainResult* result) {
+  uint32_t inputs[rewrite_inputs_max];
+  auto plan = policy::plan_merge({facts.segments.items, facts.segments.count}, merge_options(manifest, facts, options), inputs, {});
+  if (plan.kind == policy::MergeKind::none) return {};
+  ObjectId ids[rewrite_inputs_max];
+  for (uint32_t i = 0; i < plan.input_count; i++) ids[i] = ObjectId(inputs[i]);
+  RewriteResult rewritten;
+  Status status = rewrite(pager, ids, plan.input_count, &rewritten);
+  if (!status.ok()) return status;
+  Step step = plan.kind == policy::MergeKind::merge     ? Step::merged
+              : plan.kind == policy::MergeKind::compact ? Step::compacted
+              : plan.kind == policy::MergeKind::carry   ? Step::carried
+                                                        : Step::discarded;
+  *result = {step, rewritten.row_count, plan.input_count, rewritten.output, {}};
+  return {};
+}
+
+}  // namespace detail
+
+// Does the most urgent thing that is due, or nothing. Requires LockName::merge and an index swept by drop_unfinished since
+// the lock was taken. Call again until it reports Step::nothing; give way between calls.
+template <Pager P>
+Status maintain(P& pager, MaintainOptions const& options, MaintainResult* result) {
+  *result = MaintainResult{};
+  ReclaimResult reclaimed;
+  Status status = reclaim(pager, &reclaimed);
+  if (!status.ok()) return status;
+  if (reclaimed.object_count) {
+    *result = {Step::reclaimed, reclaimed.page_count, reclaimed.object_count, ObjectId::none, {}};
+    return {};
+  }
+  Manifest manifest{};
+  status = load_manifest(pager, &manifest);
+  detail::IndexFacts facts{};
+  if (status.ok()) status = detail::gather_facts(pager, manifest, &facts);
+  if (status.ok() && options.seal && detail::seal_is_due(pager, facts, options)) {
+    RewriteResult sealed;
+    status = flush(pager, &sealed);
+    *result = {Step::sealed, sealed.row_count, 1, sealed.output, {}};
+  } else {
+    if (status.ok() && options.train) status = detail::train_if_due(pager, manifest, facts, options, result);
+    if (status.ok() && options.merge && result->step == Step::nothing) status = detail::merge_if_due(pager, manifest, facts, options, result);
+  }
+  if (facts.segments.items) pager.release(facts.segments.items);
+  release_manifest(pager, &manifest);
+  return status;
+}
+
+}  // namespace strata::store
