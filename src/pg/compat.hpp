@@ -16,3 +16,157 @@
     return dummy_value;                    \
   } while (0)
 #endif
+<<<<<<< HEAD
+=======
+
+namespace strata::pg {
+
+// Makes `fork` at least `block_count` blocks long with all-zero pages and returns its length, which may be larger.
+inline BlockNumber extend_relation_to(Relation relation, ForkNumber fork, BufferAccessStrategy strategy,
+                                      BlockNumber block_count) {
+#if PG_VERSION_NUM >= 160000
+  BlockNumber current = RelationGetNumberOfBlocksInFork(relation, fork);
+  while (current < block_count) {
+    Buffer buffers[64];
+    uint32 wanted = Min(block_count - current, uint32(lengthof(buffers)));
+    uint32 extended = 0;
+    BlockNumber first =
+        ExtendBufferedRelBy(BMR_REL(relation), fork, strategy, /* flags */ 0, wanted, buffers, &extended);
+    for (uint32 i = 0; i < extended; i++) ReleaseBuffer(buffers[i]);
+    current = first + extended;
+  }
+  return current;
+#else
+  bool const lock = !RELATION_IS_LOCAL(relation);
+  if (lock) LockRelationForExtension(relation, ExclusiveLock);
+  BlockNumber current = RelationGetNumberOfBlocksInFork(relation, fork);
+  while (current < block_count) {
+    Buffer buffer = ReadBufferExtended(relation, fork, P_NEW, RBM_NORMAL, strategy);
+    current = BufferGetBlockNumber(buffer) + 1;
+    ReleaseBuffer(buffer);
+  }
+  if (lock) UnlockRelationForExtension(relation, ExclusiveLock);
+  return current;
+#endif
+}
+
+// The body of nbtree's page reuse record, which names no page and only resolves conflicts with snapshots.
+inline xl_btree_reuse_page reuse_record(Relation index, FullTransactionId horizon) {
+  xl_btree_reuse_page record;
+  memset(&record, 0, sizeof record);
+#if PG_VERSION_NUM >= 160000
+  record.locator = index->rd_locator;
+  record.snapshotConflictHorizon = horizon;
+  record.isCatalogRel = false;
+#else
+  record.node = index->rd_node;
+  record.latestRemovedFullXid = horizon;
+#endif
+  return record;
+}
+
+// The table of an index being vacuumed, null where the server does not tell.
+inline Relation heap_of(IndexVacuumInfo const* info) {
+#if PG_VERSION_NUM >= 160000
+  return info->heaprel;
+#else
+  (void)info;
+  return nullptr;
+#endif
+}
+
+inline void vacuum_delay(bool is_analyze) {
+#if PG_VERSION_NUM >= 180000
+  vacuum_delay_point(is_analyze);
+#else
+  (void)is_analyze;
+  vacuum_delay_point();
+#endif
+}
+
+// Fields of IndexAmRoutine that not every version has. Everything else is filled in by the handler.
+inline void fill_new_am_fields(IndexAmRoutine* routine) {
+#if PG_VERSION_NUM >= 160000
+  routine->amsummarizing = false;
+#endif
+#if PG_VERSION_NUM >= 170000
+  routine->amcanbuildparallel = false;
+  routine->aminsertcleanup = nullptr;
+#endif
+#if PG_VERSION_NUM >= 180000
+  routine->amcanhash = false;
+  routine->amconsistentequality = false;
+  routine->amconsistentordering = false;
+  routine->amgettreeheight = nullptr;
+  routine->amtranslatestrategy = nullptr;
+  // Stays null: otherwise logical replication could search the index with a snapshot that is not MVCC.
+  routine->amtranslatecmptype = nullptr;
+#endif
+  (void)routine;
+}
+
+// The routine to fill: from 19 on the server keeps a pointer to it for ever.
+inline IndexAmRoutine* new_am_routine() {
+#if PG_VERSION_NUM >= 190000
+  static IndexAmRoutine routine;
+  routine.type = T_IndexAmRoutine;
+  return &routine;
+#else
+  return makeNode(IndexAmRoutine);
+#endif
+}
+
+inline IndexFetchTableData* begin_index_fetch(Relation heap) {
+#if PG_VERSION_NUM >= 190000
+  return table_index_fetch_begin(heap, 0);
+#else
+  return table_index_fetch_begin(heap);
+#endif
+}
+
+// EXPLAIN (ANALYZE) shows the number of searches from 18 on.
+inline void count_index_search(IndexScanDesc scan) {
+  pgstat_count_index_scan(scan->indexRelation);
+#if PG_VERSION_NUM >= 180000
+  if (scan->instrument) scan->instrument->nsearches++;
+#endif
+}
+
+// Marks a path as one the planner should not take.
+inline void disable_path(IndexPath* path) {
+#if PG_VERSION_NUM >= 180000
+  path->path.disabled_nodes = 2;
+#else
+  (void)path;
+#endif
+}
+
+// May the current user maintain the table: its owner, from 17 on also a holder of MAINTAIN.
+inline bool may_maintain(Oid table) {
+#if PG_VERSION_NUM >= 170000
+  return pg_class_aclcheck(table, GetUserId(), ACL_MAINTAIN) == ACLCHECK_OK;
+#elif PG_VERSION_NUM >= 160000
+  return object_ownercheck(RelationRelationId, table, GetUserId());
+#else
+  return pg_class_ownercheck(table, GetUserId());
+#endif
+}
+
+// A number of this backend, small, stable for its life: spreads inserters over lanes.
+inline uint32 backend_number() {
+#if PG_VERSION_NUM >= 170000
+  return uint32(MyProcNumber);
+#else
+  return uint32(MyProc->pgprocno);
+#endif
+}
+
+// Functions run by maintenance must not depend on the caller's search_path.
+inline void restrict_search_path() {
+#if PG_VERSION_NUM >= 170000
+  RestrictSearchPath();
+#endif
+}
+
+}  // namespace strata::pg
+>>>>>>> am

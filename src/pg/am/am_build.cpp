@@ -1,0 +1,83 @@
+// ambuild and ambuildempty. An index on an empty table is three pages: TRUNCATE, and temporary tables at every commit, come
+// here as well.
+#include "core/base/random.hpp"
+#include "pg/am/am_callbacks.hpp"
+#include "pg/am/build_state.hpp"
+
+namespace strata::pg {
+namespace {
+
+// The rotation depends on nothing but the dimensions: equal tables give equal indexes.
+constexpr uint64_t seed_of(uint32_t dim) { return mix64(0x7374726174610000ULL + dim); }
+
+store::MetaDisk create_empty(PgPager& pager, RowShape const& shape) {
+  store::MetaDisk const meta = store::meta_for(shape.dim, shape.column.metric, seed_of(shape.dim));
+  report(store::create_index(pager, meta));
+  return meta;
+}
+
+void build_filled(BuildState* build, IndexBuildResult* result) {
+  PgPager& pager = build->pager;
+  pager.lock(store::LockName::merge);
+  build_codebook(build);
+  store::Manifest manifest{};
+  report(store::load_manifest(pager, &manifest));
+  store::EpochView* epoch = nullptr;
+  if (manifest.header.epoch)
+    report(store::open_epoch(pager, build->shape, manifest, ObjectId(manifest.header.epoch), &epoch));
+  SortedRows rows = load_rows(build, manifest, epoch);
+  write_segments(build, manifest, epoch, &rows);
+  pager.unlock(store::LockName::merge);
+  result->heap_tuples = rows.heap_tuples;
+  result->index_tuples = double(rows.row_count);
+}
+
+}  // namespace
+
+void report_phase(BuildPhase phase) { pgstat_progress_update_param(PROGRESS_CREATEIDX_SUBPHASE, int64(phase)); }
+
+IndexBuildResult* am_build(Relation heap, Relation index, IndexInfo* info) {
+  if (RelationGetNumberOfBlocks(index) != 0)
+    elog(ERROR, "index \"%s\" already contains data", RelationGetRelationName(index));
+  auto* result = static_cast<IndexBuildResult*>(palloc0(sizeof(IndexBuildResult)));
+  MemoryContext const context = AllocSetContextCreate(CurrentMemoryContext, "ivf build", ALLOCSET_DEFAULT_SIZES);
+  MemoryContext const old = MemoryContextSwitchTo(context);
+  BuildState build{};
+  build.heap = heap;
+  build.index = index;
+  build.info = info;
+  build.row_shape = row_shape(index);
+  build.pager = PgPager(index, heap);
+  build.shape = store::shape_of(create_empty(build.pager, build.row_shape));
+  build.memory_max_size = size_t(maintenance_work_mem) * 1024;
+  if (RelationGetNumberOfBlocks(heap) > 0) build_filled(&build, result);
+  MemoryContextSwitchTo(old);
+  MemoryContextDelete(context);
+  return result;
+}
+
+void am_build_empty(Relation index) {
+  PgPager pager(index, nullptr, PageAccess::random, INIT_FORKNUM);
+  create_empty(pager, row_shape(index));
+}
+
+char* am_build_phase_name(int64 phase) {
+  switch (phase) {
+    case PROGRESS_CREATEIDX_SUBPHASE_INITIALIZE:
+      return pstrdup("initializing");
+    case int64(BuildPhase::sample):
+      return pstrdup("sampling table");
+    case int64(BuildPhase::train):
+      return pstrdup("training codebook");
+    case int64(BuildPhase::encode):
+      return pstrdup("scanning table and encoding rows");
+    case int64(BuildPhase::sort):
+      return pstrdup("sorting rows by list");
+    case int64(BuildPhase::write):
+      return pstrdup("writing segments");
+    default:
+      return nullptr;
+  }
+}
+
+}  // namespace strata::pg

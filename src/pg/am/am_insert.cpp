@@ -1,0 +1,51 @@
+// aminsert: one row into the growing segment. Nothing is trained, sealed or merged here, unless the growing segment has
+// outrun all maintenance.
+#include "pg/am/am_callbacks.hpp"
+#include "pg/am/row.hpp"
+#include "pg/page/pg_pager.hpp"
+#include "pg/worker/maintenance.hpp"
+#include "store/insert.hpp"
+
+namespace strata::pg {
+namespace {
+
+// Kept from row to row of one statement, in the memory context of its IndexInfo.
+struct InsertState {
+  PgPager pager;
+  RowShape shape;
+  store::Inserter* inserter;
+  float* vector;
+  uint64_t room_seen;  // page groups of the lane when its size was last looked at
+};
+
+InsertState* insert_state(Relation index, Relation heap, IndexInfo* info) {
+  if (info->ii_AmCache) return static_cast<InsertState*>(info->ii_AmCache);
+  MemoryContext const context = info->ii_Context;
+  auto* state = static_cast<InsertState*>(MemoryContextAllocZero(context, sizeof(InsertState)));
+  state->pager = PgPager(index, heap, PageAccess::random, MAIN_FORKNUM, context);
+  store::MetaDisk meta;
+  report(store::read_meta(state->pager, &meta));
+  state->shape = row_shape(index);
+  state->inserter = store::open_inserter(state->pager, meta, backend_number());
+  state->vector = static_cast<float*>(state->pager.allocate(state->shape.dim * sizeof(float)));
+  info->ii_AmCache = state;
+  return state;
+}
+
+}  // namespace
+
+bool am_insert(Relation index, Datum* values, bool* isnull, ItemPointer tid, Relation heap,
+               IndexUniqueCheck /* check_unique */, bool /* index_unchanged */, IndexInfo* info) {
+  InsertState* const state = insert_state(index, heap, info);
+  Row const row = make_row(state->shape, values[0], isnull[0], state->vector);
+  report(store::insert_row(state->pager, *state->inserter, tid_of(tid), row.flags, row.hash, nullptr, row.vector));
+  // The lane got another chunk of pages: the moment to ask whether it has grown too long.
+  uint64_t const room = uint64_t(raw(state->inserter->cursor.object)) << 32 | state->inserter->cursor.group_count;
+  if (room != state->room_seen) {
+    state->room_seen = room;
+    maintain_after_insert(index, heap);
+  }
+  return false;
+}
+
+}  // namespace strata::pg

@@ -1,0 +1,56 @@
+#include "pg/am/am_options.hpp"
+
+namespace strata::pg {
+namespace {
+
+constexpr int segment_size_default_mb = 1024;
+constexpr int insert_buffer_default_mb = 128;
+constexpr int min_seal_rows_default = 1000;
+constexpr int max_growing_age_default_s = 600;
+constexpr double compact_threshold_default = 0.1;
+
+relopt_kind option_kind;
+
+}  // namespace
+
+void define_index_options() {
+  // None of them changes what lies in the index: the lock of the weakest kind suffices.
+  constexpr LOCKMODE lock = ShareUpdateExclusiveLock;
+  option_kind = add_reloption_kind();
+  add_int_reloption(option_kind, "segment_size", "Size in MB from which on a segment is not merged any more",
+                    segment_size_default_mb, 1, 1024 * 1024, lock);
+  add_int_reloption(option_kind, "insert_buffer", "Size in MB of the growing segment from which on it is sealed",
+                    insert_buffer_default_mb, 1, 64 * 1024, lock);
+  add_int_reloption(option_kind, "min_seal_rows", "Rows that the growing segment must have to be sealed by its age",
+                    min_seal_rows_default, 1, INT_MAX, lock);
+  add_int_reloption(option_kind, "max_growing_age", "Age in seconds at which the growing segment is sealed",
+                    max_growing_age_default_s, 1, INT_MAX / 1000, lock);
+  add_real_reloption(option_kind, "compact_threshold",
+                     "Share of deleted rows from which on a segment is rewritten without them",
+                     compact_threshold_default, 0.0, 1.0, lock);
+}
+
+IndexOptions index_options(Relation index) {
+  if (index->rd_options) return *reinterpret_cast<IndexOptions const*>(index->rd_options);
+  IndexOptions options{};
+  options.segment_size_mb = segment_size_default_mb;
+  options.insert_buffer_mb = insert_buffer_default_mb;
+  options.min_seal_rows = min_seal_rows_default;
+  options.max_growing_age_s = max_growing_age_default_s;
+  options.compact_threshold = compact_threshold_default;
+  return options;
+}
+
+bytea* am_options(Datum reloptions, bool validate) {
+  static relopt_parse_elt const table[] = {
+      {"segment_size", RELOPT_TYPE_INT, offsetof(IndexOptions, segment_size_mb)},
+      {"insert_buffer", RELOPT_TYPE_INT, offsetof(IndexOptions, insert_buffer_mb)},
+      {"min_seal_rows", RELOPT_TYPE_INT, offsetof(IndexOptions, min_seal_rows)},
+      {"max_growing_age", RELOPT_TYPE_INT, offsetof(IndexOptions, max_growing_age_s)},
+      {"compact_threshold", RELOPT_TYPE_REAL, offsetof(IndexOptions, compact_threshold)},
+  };
+  return static_cast<bytea*>(
+      build_reloptions(reloptions, validate, option_kind, sizeof(IndexOptions), table, lengthof(table)));
+}
+
+}  // namespace strata::pg

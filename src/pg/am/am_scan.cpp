@@ -1,0 +1,211 @@
+// Ordered scans. The search of store hands out candidates by a lower bound of their distance; here they get their exact
+// distance from the heap and leave in its order, as soon as neither a candidate nor anything the search has not looked at
+// can be nearer. The executor stops asking when it has enough: a scan that is never stopped returns every row.
+#include <algorithm>
+
+#include "pg/am/am_callbacks.hpp"
+#include "pg/am/scan_state.hpp"
+#include "pg/settings.hpp"
+
+namespace strata::pg {
+
+ScanReport last_scan;
+
+namespace {
+
+constexpr uint32_t first_target = 16;  // rows looked for before it is known how many are wanted
+
+bool farther(FoundRow const& a, FoundRow const& b) { return a.distance > b.distance; }
+
+ScanState* state_of(IndexScanDesc scan) { return static_cast<ScanState*>(scan->opaque); }
+
+void keep_report(IndexScanDesc scan) {
+  ScanState const* const state = state_of(scan);
+  if (state->phase == ScanPhase::start) return;
+  last_scan.any = true;
+  last_scan.index = RelationGetRelid(scan->indexRelation);
+  last_scan.counters = state->search->counters;
+  last_scan.page_count = state->pager.read_count();
+  last_scan.heap_count = state->heap ? state->heap->fetched_count : 0;
+  last_scan.returned_count = state->returned_count;
+}
+
+void forget(IndexScanDesc scan) {
+  ScanState* const state = state_of(scan);
+  keep_report(scan);
+  if (state->heap) close_scan_heap(state->heap);
+  MemoryContext const context = state->context;
+  RowShape const shape = state->shape;
+  MemoryContextReset(context);
+  *state = ScanState{};
+  state->context = context;
+  state->shape = shape;
+}
+
+// The scores of store are squared distances of unit vectors under cosine.
+double score_scale(Metric metric) { return metric == Metric::cosine ? 2 : 1; }
+
+void check_scan(IndexScanDesc scan) {
+  if (scan->numberOfOrderBys != 1) elog(ERROR, "ivf index scans need one order");
+  // Row versions are trusted to be what was indexed, which only snapshots older than any reuse of their place allow.
+  if (!IsMVCCSnapshot(scan->xs_snapshot))
+    ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("ivf index scans need an MVCC snapshot"),
+                    errhint("Exclusion constraints cannot use an ivf index.")));
+}
+
+// Reads the query and starts the search; leaves the phase set.
+void start(IndexScanDesc scan) {
+  ScanState* const state = state_of(scan);
+  check_scan(scan);
+  count_index_search(scan);
+  state->pager = PgPager(scan->indexRelation, scan->heapRelation, PageAccess::random, MAIN_FORKNUM, state->context);
+  ScanKey const order = scan->orderByData;
+  RowShape const& shape = state->shape;
+  Row row{format::row_is_null, 0, nullptr};
+  if (!(order->sk_flags & SK_ISNULL)) {
+    VectorRef const query = vector_ref(order->sk_argument, shape.column.element);
+    if (query.dim != shape.dim)
+      ereport(ERROR, (errcode(ERRCODE_DATA_EXCEPTION),
+                      errmsg("different vector dimensions %u and %u", shape.dim, query.dim)));
+    state->query = static_cast<float*>(state->pager.allocate(shape.dim * sizeof(float)));
+    row = make_row(shape, order->sk_argument, false, state->query);
+    if (row.vector)
+      state->heap = open_scan_heap(scan->heapRelation, scan->indexRelation, scan->xs_snapshot, shape.column, query);
+  }
+  store::SearchOptions options;
+  options.probes = uint32_t(settings.probes);
+  options.recall_target = settings.recall_target;
+  report(store::start_search(state->pager, row.vector, options, &state->search));
+  state->last_distance = -get_float8_infinity();
+  state->rows = {store::RowPass::ranked, 0, 0};
+  state->phase = row.vector ? ScanPhase::ordered : ScanPhase::unordered;
+}
+
+// Gives the nearest candidate its exact distance.
+void fetch_candidate(ScanState* state) {
+  store::Candidate candidate;
+  if (!store::next_candidate(*state->search, &candidate)) return;
+  Tid tid;
+  report(store::tid_of(state->pager, *state->search, candidate.source, candidate.row, &tid));
+  double distance;
+  if (!exact_distance(state->heap, tid, &distance)) return;
+  state->found.push(state->pager, {distance * score_scale(state->shape.column.metric), tid});
+  std::push_heap(state->found.begin(), state->found.end(), farther);
+}
+
+void look_further(ScanState* state) {
+  uint32_t const doubled = state->target < UINT32_MAX / 2 ? state->target * 2 : UINT32_MAX;
+  state->target = state->target == 0 ? first_target : doubled;
+  report(store::advance_search(state->pager, *state->search, state->target));
+}
+
+bool next_ordered(ScanState* state, Tid* tid) {
+  for (;;) {
+    double const frontier = state->target ? store::search_frontier(*state->search) : -get_float8_infinity();
+    if (state->found.count && state->found[0].distance <= frontier) {
+      FoundRow const row = state->found[0];
+      std::pop_heap(state->found.begin(), state->found.end(), farther);
+      state->found.count--;
+      if (row.distance < state->last_distance && settings.iterative_scan == int(IterativeScan::strict)) {
+        state->late.push(state->pager, row);
+        continue;
+      }
+      state->last_distance = row.distance;
+      *tid = row.tid;
+      return true;
+    }
+    bool const has_candidate = state->search->candidates.count > 0;
+    double const nearest = state->found.count ? state->found[0].distance : get_float8_infinity();
+    if (has_candidate && (state->search->candidates[0].lower_bound <= nearest || store::search_exhausted(*state->search)))
+      fetch_candidate(state);
+    else if (!store::search_exhausted(*state->search))
+      look_further(state);
+    else
+      return false;
+    CHECK_FOR_INTERRUPTS();
+  }
+}
+
+void begin_late(ScanState* state) {
+  std::sort(state->late.begin(), state->late.end(), [](FoundRow const& a, FoundRow const& b) { return farther(b, a); });
+  state->phase = ScanPhase::late;
+}
+
+// All rows without a place in the order, pass after pass.
+bool next_unordered(ScanState* state, Tid* tid) {
+  for (;;) {
+    bool found;
+    report(store::next_row(state->pager, *state->search, state->rows, tid, &found));
+    if (found) return true;
+    if (state->rows.pass == store::RowPass::null) return false;
+    state->rows = {state->rows.pass == store::RowPass::ranked ? store::RowPass::zero : store::RowPass::null, 0, 0};
+  }
+}
+
+bool next_tid(ScanState* state, Tid* tid) {
+  switch (state->phase) {
+    case ScanPhase::start:
+    case ScanPhase::done:
+      return false;
+    case ScanPhase::ordered:
+      if (next_ordered(state, tid)) return true;
+      begin_late(state);
+      [[fallthrough]];
+    case ScanPhase::late:
+      if (state->late_at < state->late.count) {
+        *tid = state->late[state->late_at++].tid;
+        return true;
+      }
+      state->rows = {store::RowPass::zero, 0, 0};
+      state->phase = ScanPhase::unordered;
+      [[fallthrough]];
+    case ScanPhase::unordered:
+      if (next_unordered(state, tid)) return true;
+      state->phase = ScanPhase::done;
+  }
+  return false;
+}
+
+}  // namespace
+
+IndexScanDesc am_begin_scan(Relation index, int key_count, int order_by_count) {
+  IndexScanDesc const scan = RelationGetIndexScan(index, key_count, order_by_count);
+  auto* state = static_cast<ScanState*>(palloc0(sizeof(ScanState)));
+  state->context = AllocSetContextCreate(CurrentMemoryContext, "ivf scan", ALLOCSET_DEFAULT_SIZES);
+  state->shape = row_shape(index);
+  scan->opaque = state;
+  return scan;
+}
+
+void am_rescan(IndexScanDesc scan, ScanKey keys, int /* key_count */, ScanKey order_bys, int /* order_by_count */) {
+  forget(scan);
+  if (keys && scan->numberOfKeys > 0) memmove(scan->keyData, keys, size_t(scan->numberOfKeys) * sizeof(ScanKeyData));
+  if (order_bys && scan->numberOfOrderBys > 0)
+    memmove(scan->orderByData, order_bys, size_t(scan->numberOfOrderBys) * sizeof(ScanKeyData));
+}
+
+bool am_get_tuple(IndexScanDesc scan, ScanDirection direction) {
+  ScanState* const state = state_of(scan);
+  if (!ScanDirectionIsForward(direction)) elog(ERROR, "ivf index scans only go forward");
+  MemoryContext const old = MemoryContextSwitchTo(state->context);
+  if (state->phase == ScanPhase::start) start(scan);
+  Tid tid;
+  bool const enough = settings.max_scan_tuples > 0 && state->returned_count >= uint64_t(settings.max_scan_tuples);
+  bool const found = !enough && next_tid(state, &tid);
+  MemoryContextSwitchTo(old);
+  if (!found) return false;
+  state->returned_count++;
+  set_item_pointer(&scan->xs_heaptid, tid);
+  scan->xs_recheck = false;
+  scan->xs_recheckorderby = false;
+  return true;
+}
+
+void am_end_scan(IndexScanDesc scan) {
+  ScanState* const state = state_of(scan);
+  forget(scan);
+  MemoryContextDelete(state->context);
+  pfree(state);
+}
+
+}  // namespace strata::pg

@@ -1,0 +1,68 @@
+// The last step of CREATE INDEX: segments from sorted rows.
+#include "pg/am/build_state.hpp"
+
+namespace strata::pg {
+namespace {
+
+// Rows of the sort, one after the other.
+struct RowReader {
+  Tuplesortstate* sort;
+  TupleTableSlot* slot;
+};
+
+// Returns the list of the row; `view` points into the slot.
+uint32_t read_row(RowReader* reader, store::RowView* view) {
+  if (!tuplesort_gettupleslot(reader->sort, true, false, reader->slot, nullptr)) elog(ERROR, "sorted rows ended too early");
+  bool is_null;
+  uint64_t const place = uint64_t(DatumGetInt64(slot_getattr(reader->slot, 1, &is_null)));
+  char const* const record = VARDATA_ANY(DatumGetPointer(slot_getattr(reader->slot, 2, &is_null)));
+  SortedRowHead head;
+  memcpy(&head, record, sizeof head);
+  *view = {Tid{head.tid}, head.flags, head.hash, nullptr, reinterpret_cast<std::byte const*>(record + sizeof head)};
+  return uint32_t(place);
+}
+
+void write_segment(BuildState* build, store::SegmentSpec const& spec, RowReader* reader, int64 done_before) {
+  PgPager& pager = build->pager;
+  store::ManifestObject target{};
+  store::ObjectHeaderDisk* header;
+  report(store::begin_segment(pager, build->shape, spec, &target, &header));
+  store::SegmentWriter<PgPager> writer(pager, build->shape, spec, target, header);
+  for (uint32_t row = 0; row < spec.row_count; row++) {
+    store::RowView view;
+    uint32_t const list = read_row(reader, &view);
+    report(writer.append(list, view));
+    if ((row & 0x3FF) == 0) {
+      pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_DONE, done_before + row);
+      pager.check_interrupts();
+    }
+  }
+  report(writer.finish());
+  report(store::publish_segment(pager, target.id()));
+  pager.release(header);
+}
+
+}  // namespace
+
+void write_segments(BuildState* build, store::Manifest const& manifest, store::EpochView const* epoch,
+                    SortedRows* rows) {
+  report_phase(BuildPhase::write);
+  pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_TOTAL, int64(rows->row_count));
+  RowReader reader{rows->sort, MakeSingleTupleTableSlot(rows->shape, &TTSOpsMinimalTuple)};
+  int64 done = 0;
+  for (SegmentCounts const& counts : rows->segments) {
+    store::SegmentSpec spec{};
+    spec.frame = ObjectId(manifest.header.frame);
+    spec.epoch = epoch;
+    spec.row_count = counts.ranked_count + counts.zero_count + counts.null_count;
+    spec.ranked_count = counts.ranked_count;
+    spec.zero_count = counts.zero_count;
+    write_segment(build, spec, &reader, done);
+    done += spec.row_count;
+  }
+  pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_DONE, done);
+  ExecDropSingleTupleTableSlot(reader.slot);
+  tuplesort_end(rows->sort);
+}
+
+}  // namespace strata::pg

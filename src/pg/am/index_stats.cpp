@@ -1,0 +1,54 @@
+#include "pg/am/index_stats.hpp"
+
+namespace strata::pg {
+
+IndexStats stats_of(store::Manifest const& manifest) {
+  using store::ObjectKind;
+  using store::ObjectState;
+  IndexStats stats{};
+  store::IndexShape const shape = store::shape_of(manifest.meta);
+  stats.generation = manifest.meta.generation;
+  stats.block_size = quant::block_size(shape.padded_dim, shape.scan.bits);
+  stats.refine_size = shape.refine_size;
+  stats.growing_size_per_row = shape.growing.entry_size;
+  for (store::ManifestObject const& object : manifest.objects) {
+    format::ObjectDisk const& disk = object.disk;
+    if (disk.state == ObjectState::retired || disk.state == ObjectState::frozen) stats.waiting_count++;
+    if (disk.state != ObjectState::live && disk.state != ObjectState::frozen) continue;
+    switch (disk.kind) {
+      case ObjectKind::growing:
+        stats.growing_rows += uint64_t(disk.page_count) / shape.growing.group_page_count * shape.growing.capacity;
+        stats.growing_size += uint64_t(disk.page_count) * BLCKSZ;
+        if (stats.growing_since == 0 || disk.created_at < stats.growing_since) stats.growing_since = disk.created_at;
+        break;
+      case ObjectKind::segment:
+        stats.segment_count++;
+        (disk.list_count > 0 ? stats.listed_rows : stats.flat_rows) += disk.row_count;
+        break;
+      case ObjectKind::epoch:
+        stats.list_count += disk.list_count;
+        break;
+      case ObjectKind::frame:
+      case ObjectKind::none:
+        break;
+    }
+  }
+  return stats;
+}
+
+IndexStats index_stats(Relation index) {
+  PgPager pager(index, nullptr);
+  store::MetaDisk meta;
+  report(store::read_meta(pager, &meta));
+  auto* const cached = static_cast<IndexStats*>(index->rd_amcache);
+  if (cached && cached->generation == meta.generation) return *cached;
+  store::Manifest manifest{};
+  report(store::load_manifest(pager, &manifest));
+  IndexStats const stats = stats_of(manifest);
+  store::release_manifest(pager, &manifest);
+  if (!index->rd_amcache) index->rd_amcache = MemoryContextAlloc(index->rd_indexcxt, sizeof stats);
+  *static_cast<IndexStats*>(index->rd_amcache) = stats;
+  return stats;
+}
+
+}  // namespace strata::pg

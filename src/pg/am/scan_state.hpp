@@ -1,0 +1,52 @@
+// What an ordered scan keeps between two rows.
+#pragma once
+#include "pg/am/row.hpp"
+#include "pg/am/scan_heap.hpp"
+#include "pg/page/pg_pager.hpp"
+#include "store/search.hpp"
+
+namespace strata::pg {
+
+// A row whose exact distance is known.
+struct FoundRow {
+  double distance;  // comparable with the scores of store
+  Tid tid;
+};
+
+enum class ScanPhase : uint8_t {
+  start,     // nothing was done since amrescan
+  ordered,   // rows by their distance
+  late,      // rows found too late for their place in the order
+  unordered, // rows without a distance: all rows when the query has none, else zero vectors, then NULLs
+  done,
+};
+
+struct ScanState {
+  MemoryContext context;  // of all below; reset by every rescan
+  RowShape shape;
+  ScanPhase phase;
+  PgPager pager;
+  ScanHeap* heap;
+  store::Search* search;
+  float* query;                      // float[dim]
+  uint32_t target;                   // rows the search has been told to look for
+  store::Array<FoundRow> found;      // binary heap, nearest first
+  store::Array<FoundRow> late;       // sorted when its phase begins
+  uint32_t late_at;
+  double last_distance;              // of the row returned last; -inf before the first
+  store::RowIterator rows;           // phase unordered
+  uint64_t returned_count;
+};
+
+// Counters of the last index scan of this backend, for strata.last_scan().
+struct ScanReport {
+  bool any;
+  Oid index;
+  store::SearchCounters counters;
+  uint64_t page_count;
+  uint64_t heap_count;
+  uint64_t returned_count;
+};
+extern ScanReport last_scan;
+
+}  // namespace strata::pg

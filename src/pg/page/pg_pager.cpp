@@ -1,0 +1,187 @@
+#include "pg/page/pg_pager.hpp"
+
+namespace strata::pg {
+
+static_assert(BLCKSZ == 8192, "strata's page formats are for 8 KB pages");
+static_assert(SizeOfPageHeaderData + format::page_content_size == BLCKSZ);
+static_assert(SizeOfPageHeaderData == MAXALIGN(SizeOfPageHeaderData));
+static_assert(sizeof(format::PageTailDisk) == MAXALIGN(sizeof(format::PageTailDisk)));
+static_assert(store::pages_per_action_max <= MAX_GENERIC_XLOG_PAGES);
+static_assert(store::fresh_pages_max <= XLR_MAX_BLOCK_ID);
+
+alignas(64) std::byte const PgPager::zero_page[format::page_content_size] = {};
+
+namespace {
+
+constexpr uintptr_t memory_alignment = 64;
+
+BufferAccessStrategy strategy_of(PageAccess access, MemoryContext context) {
+  MemoryContext const old = MemoryContextSwitchTo(context);
+  BufferAccessStrategy strategy = nullptr;
+  switch (access) {
+    case PageAccess::random:
+      break;
+    case PageAccess::bulk_read:
+      strategy = GetAccessStrategy(BAS_BULKREAD);
+      break;
+    case PageAccess::bulk_write:
+      strategy = GetAccessStrategy(BAS_BULKWRITE);
+      break;
+    case PageAccess::vacuum:
+      strategy = GetAccessStrategy(BAS_VACUUM);
+      break;
+  }
+  MemoryContextSwitchTo(old);
+  return strategy;
+}
+
+// The server's macros count in a volatile, which C++20 frowns upon.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wvolatile"
+void begin_critical() { START_CRIT_SECTION(); }
+void end_critical() { END_CRIT_SECTION(); }
+#pragma GCC diagnostic pop
+
+void init_image(char* image) { PageInit(image, BLCKSZ, sizeof(format::PageTailDisk)); }
+
+// Moves pd_lower to the end of the data.
+void settle_image(char* image) {
+  format::PageView const view{reinterpret_cast<std::byte*>(image) + SizeOfPageHeaderData};
+  uint16_t const used = view.tail().used;
+  STRATA_ASSERT(used <= format::page_body_size);
+  reinterpret_cast<PageHeader>(image)->pd_lower = static_cast<LocationIndex>(SizeOfPageHeaderData + used);
+}
+
+}  // namespace
+
+PgPager::PgPager(Relation index, Relation heap, PageAccess access, ForkNumber fork, MemoryContext context)
+    : index_(index), heap_(heap), strategy_(strategy_of(access, context)), context_(context), fork_(fork), access_(access) {}
+
+format::PageSpan PgAction::take(BlockNo block, bool fresh) {
+  for (uint32_t i = 0; i < count_; i++) {
+    if (opened_[i].block == block)
+      return {reinterpret_cast<std::byte*>(opened_[i].image) + SizeOfPageHeaderData};
+  }
+  STRATA_ASSERT(count_ < store::pages_per_action_max);
+  Relation const index = pager_.index_;
+  pager_.extend_to(raw(block) + 1);
+  // A page whose content does not matter is not read: what a crash left there may not even pass its checksum.
+  Buffer const buffer = ReadBufferExtended(index, pager_.fork_, raw(block), fresh ? RBM_ZERO_AND_LOCK : RBM_NORMAL,
+                                           pager_.strategy_);
+  if (!fresh) LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+  bool const whole = fresh || PageIsNew(BufferGetPage(buffer));
+  char* image;
+  if (pager_.fork_ == INIT_FORKNUM) {
+    if (!images_) images_ = static_cast<char*>(palloc(size_t(store::pages_per_action_max) * BLCKSZ));
+    image = images_ + size_t(count_) * BLCKSZ;
+    memcpy(image, BufferGetPage(buffer), BLCKSZ);
+  } else {
+    if (!log_) log_ = GenericXLogStart(index);
+    image = GenericXLogRegisterBuffer(log_, buffer, whole ? GENERIC_XLOG_FULL_IMAGE : 0);
+  }
+  if (whole) init_image(image);
+  opened_[count_++] = {block, buffer, image};
+  return {reinterpret_cast<std::byte*>(image) + SizeOfPageHeaderData};
+}
+
+void PgAction::finish() {
+  if (!abandoned_) {
+    for (uint32_t i = 0; i < count_; i++) settle_image(opened_[i].image);
+  }
+  if (log_) {
+    if (abandoned_)
+      GenericXLogAbort(log_);
+    else
+      GenericXLogFinish(log_);
+  } else if (count_ > 0 && !abandoned_) {
+    Buffer buffers[store::pages_per_action_max];
+    char* images[store::pages_per_action_max];
+    for (uint32_t i = 0; i < count_; i++) {
+      buffers[i] = opened_[i].buffer;
+      images[i] = opened_[i].image;
+    }
+    pager_.apply_images(buffers, images, count_);
+  }
+  for (uint32_t i = 0; i < count_; i++) UnlockReleaseBuffer(opened_[i].buffer);
+  if (images_) pfree(images_);
+}
+
+// Fills the pages of exclusively locked buffers by fill(i, page) and logs them all in one record of full-page images.
+template <class Fill>
+void PgPager::write_pages(Buffer const* buffers, uint32_t count, Fill&& fill) {
+  bool const logged = fork_ == INIT_FORKNUM || RelationNeedsWAL(index_);
+  if (logged) XLogEnsureRecordSpace(int(count), 0);
+  begin_critical();
+  if (logged) XLogBeginInsert();
+  for (uint32_t i = 0; i < count; i++) {
+    fill(i, BufferGetPage(buffers[i]));
+    MarkBufferDirty(buffers[i]);
+    if (logged) XLogRegisterBuffer(uint8(i), buffers[i], REGBUF_FORCE_IMAGE | REGBUF_STANDARD);
+  }
+  if (logged) {
+    XLogRecPtr const lsn = XLogInsert(RM_XLOG_ID, XLOG_FPI);
+    for (uint32_t i = 0; i < count; i++) PageSetLSN(BufferGetPage(buffers[i]), lsn);
+  }
+  end_critical();
+}
+
+void PgPager::apply_images(Buffer const* buffers, char* const* images, uint32_t count) {
+  write_pages(buffers, count, [&](uint32_t i, char* page) { memcpy(page, images[i], BLCKSZ); });
+}
+
+void PgPager::write_fresh(store::FreshPage const* pages, uint32_t count) {
+  STRATA_ASSERT(count <= store::fresh_pages_max);
+  if (count == 0) return;
+  uint32_t end = 0;
+  for (uint32_t i = 0; i < count; i++) end = Max(end, raw(pages[i].block) + 1);
+  extend_to(end);
+  Buffer buffers[store::fresh_pages_max];
+  for (uint32_t i = 0; i < count; i++)
+    buffers[i] = ReadBufferExtended(index_, fork_, raw(pages[i].block), RBM_ZERO_AND_LOCK, strategy_);
+  write_pages(buffers, count, [&](uint32_t i, char* page) {
+    init_image(page);
+    memcpy(page + SizeOfPageHeaderData, pages[i].content, format::page_content_size);
+    settle_image(page);
+  });
+  for (uint32_t i = 0; i < count; i++) UnlockReleaseBuffer(buffers[i]);
+}
+
+bool PgPager::is_removable(uint64_t xid) {
+  // The horizon of a relation that only this backend sees leaves out this backend's own snapshots, but a cursor of ours
+  // may still read the pages: the horizon of everybody covers it.
+  Relation const heap = heap_ && !RELATION_IS_LOCAL(heap_) ? heap_ : nullptr;
+  FullTransactionId const full = FullTransactionIdFromU64(xid);
+  if (GlobalVisCheckRemovableFullXid(heap, full)) return true;
+  if (horizon_is_fresh_) return false;
+  GetOldestNonRemovableTransactionId(heap);
+  horizon_is_fresh_ = true;
+  return GlobalVisCheckRemovableFullXid(heap, full);
+}
+
+// Generic WAL cannot carry a conflict horizon, and a resource manager of our own would have to be preloaded wherever the
+// WAL is replayed. nbtree's page reuse record touches no page: its replay only cancels queries with older snapshots.
+void PgPager::resolve_conflicts(uint64_t xid) {
+  if (!RelationNeedsWAL(index_) || !XLogStandbyInfoActive()) return;
+  xl_btree_reuse_page record = reuse_record(index_, FullTransactionIdFromU64(xid));
+  XLogBeginInsert();
+  XLogRegisterData(reinterpret_cast<char*>(&record), SizeOfBtreeReusePage);
+  XLogInsert(RM_BTREE_ID, XLOG_BTREE_REUSE_PAGE);
+}
+
+void* PgPager::allocate(size_t size) {
+  // The address that pfree() wants lies right before the aligned block.
+  constexpr size_t overhead = memory_alignment + sizeof(void*);
+  if (size > MaxAllocHugeSize - overhead)
+    ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("invalid memory alloc request size %zu", size)));
+  char* const start = static_cast<char*>(MemoryContextAllocHuge(context_, size + overhead));
+  uintptr_t const aligned =
+      (reinterpret_cast<uintptr_t>(start) + overhead - 1) / memory_alignment * memory_alignment;
+  reinterpret_cast<void**>(aligned)[-1] = start;
+  return reinterpret_cast<void*>(aligned);
+}
+
+void PgPager::release(void* memory) {
+  if (memory) pfree(static_cast<void**>(memory)[-1]);
+}
+
+}  // namespace strata::pg

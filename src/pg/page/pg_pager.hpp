@@ -1,0 +1,170 @@
+// The Pager of store (store/pager.hpp holds the contract) on a fork of an index relation: buffers, generic WAL, full-page
+// images and heavyweight locks.
+//
+//   0            24                             24 + used            8176                8192
+//   | page header | body                         | zeros              | PageTailDisk       |
+//                                                pd_lower             pd_upper = pd_special
+//
+// The content of format/page.hpp is everything behind the page header. pd_lower follows PageTailDisk.used, so that WAL
+// leaves out the zeros behind the data (generic WAL would zero anything else that lies there: P3 makes that harmless).
+//
+// Logged relations log every action. Unlogged and temporary ones do not, but for the init fork, which is logged always.
+// A pager lives for one operation, at most for one transaction; its memory comes from one context, and so do the buffer
+// strategy and whatever allocate() hands out.
+#pragma once
+#include "pg/postgres.hpp"
+
+#include "core/base/check.hpp"
+#include "core/format/page.hpp"
+#include "pg/compat.hpp"
+#include "pg/entry.hpp"
+#include "store/pager.hpp"
+
+namespace strata::pg {
+
+// How the buffers of an operation should be replaced: everything but `random` keeps to a small ring.
+enum class PageAccess : uint8_t { random, bulk_read, bulk_write, vacuum };
+
+class PgPager;
+
+// One atomic change of at most store::pages_per_action_max pages.
+class PgAction {
+ public:
+  explicit PgAction(PgPager& pager) : pager_(pager) {}
+  format::PageSpan open(BlockNo block) { return take(block, false); }
+  format::PageSpan init(BlockNo block) { return take(block, true); }
+  void abandon() { abandoned_ = true; }
+
+  // Ends the action: applies and logs it, or drops it; gives all locks back.
+  void finish();
+
+ private:
+  struct Opened {
+    BlockNo block;
+    Buffer buffer;
+    char* image;  // private copy of the page, applied by finish()
+  };
+  format::PageSpan take(BlockNo block, bool fresh);
+
+  PgPager& pager_;
+  GenericXLogState* log_ = nullptr;
+  char* images_ = nullptr;  // on the init fork, in place of log_
+  Opened opened_[store::pages_per_action_max];
+  uint32_t count_ = 0;
+  bool abandoned_ = false;
+};
+
+class PgPager {
+ public:
+  PgPager() = default;  // of no relation, to be assigned to
+  // `heap` sharpens the horizon of is_removable(); without it the horizon of all databases counts. `context` keeps the
+  // memory of the operation.
+  PgPager(Relation index, Relation heap, PageAccess access = PageAccess::random, ForkNumber fork = MAIN_FORKNUM,
+          MemoryContext context = CurrentMemoryContext);
+
+  uint32_t block_count() { return block_count_ = RelationGetNumberOfBlocksInFork(index_, fork_); }
+  void extend_to(uint32_t count) {
+    if (count > block_count_) block_count_ = extend_relation_to(index_, fork_, strategy_, count);
+  }
+
+  template <store::JumpSafe Fn>
+  auto read(BlockNo block, Fn&& fn) {
+    read_count_++;
+    Buffer const buffer = pin_shared(block);
+    format::PageView const view{buffer == InvalidBuffer ? zero_page : content_of(BufferGetPage(buffer))};
+    if constexpr (std::is_void_v<decltype(fn(view))>) {
+      fn(view);
+      if (buffer != InvalidBuffer) UnlockReleaseBuffer(buffer);
+    } else {
+      auto result = fn(view);
+      static_assert(std::is_trivially_destructible_v<decltype(result)>);
+      if (buffer != InvalidBuffer) UnlockReleaseBuffer(buffer);
+      return result;
+    }
+  }
+
+  template <store::JumpSafe Fn>
+  auto change(Fn&& fn) {
+    PgAction action(*this);
+    if constexpr (std::is_void_v<decltype(fn(action))>) {
+      fn(action);
+      action.finish();
+    } else {
+      auto result = fn(action);
+      static_assert(std::is_trivially_destructible_v<decltype(result)>);
+      action.finish();
+      return result;
+    }
+  }
+
+  void write_fresh(store::FreshPage const* pages, uint32_t count);
+  void prefetch(BlockNo block) {
+    if (raw(block) < block_count_ || raw(block) < block_count()) PrefetchBuffer(index_, fork_, raw(block));
+  }
+
+  void lock(store::LockName name) { LockPage(index_, lock_block(name), ExclusiveLock); }
+  bool try_lock(store::LockName name) { return ConditionalLockPage(index_, lock_block(name), ExclusiveLock); }
+  void unlock(store::LockName name) { UnlockPage(index_, lock_block(name), ExclusiveLock); }
+  void lock_shared(store::LockName name) { LockPage(index_, lock_block(name), ShareLock); }
+  void unlock_shared(store::LockName name) { UnlockPage(index_, lock_block(name), ShareLock); }
+
+  uint64_t next_xid() { return U64FromFullTransactionId(ReadNextFullTransactionId()); }
+  bool is_removable(uint64_t xid);
+  void resolve_conflicts(uint64_t xid);
+  int64_t now() { return GetCurrentTimestamp(); }
+
+  void* allocate(size_t size);
+  void release(void* memory);
+
+  // Also where VACUUM keeps to its cost limit.
+  void check_interrupts() {
+    if (access_ == PageAccess::vacuum)
+      vacuum_delay(false);
+    else
+      CHECK_FOR_INTERRUPTS();
+  }
+  template <class Fn>
+  auto run_core(Fn&& fn) {
+    return into_core(std::forward<Fn>(fn));
+  }
+  // Only what ends the statement: a long computation is not given up for an interrupt that is served in passing.
+  bool stop_requested() { return InterruptPending && (QueryCancelPending || ProcDiePending); }
+  constexpr bool fault(store::Fault) { return false; }
+
+  Relation index() const { return index_; }
+  Relation heap() const { return heap_; }
+  MemoryContext context() const { return context_; }
+  uint64_t read_count() const { return read_count_; }  // pages read so far
+
+ private:
+  friend class PgAction;
+
+  static std::byte const* content_of(Page page) { return reinterpret_cast<std::byte*>(page) + SizeOfPageHeaderData; }
+  // Blocks no relation can have: page locks on them stand for the locks of store.
+  static BlockNumber lock_block(store::LockName name) { return MaxBlockNumber - static_cast<uint32_t>(name); }
+  Buffer pin_shared(BlockNo block) {
+    if (raw(block) >= block_count_ && raw(block) >= block_count()) return InvalidBuffer;
+    Buffer buffer = ReadBufferExtended(index_, fork_, raw(block), RBM_NORMAL, strategy_);
+    LockBuffer(buffer, BUFFER_LOCK_SHARE);
+    return buffer;
+  }
+  template <class Fill>
+  void write_pages(Buffer const* buffers, uint32_t count, Fill&& fill);
+  void apply_images(Buffer const* buffers, char* const* images, uint32_t count);
+
+  alignas(64) static std::byte const zero_page[format::page_content_size];
+
+  Relation index_ = nullptr;
+  Relation heap_ = nullptr;
+  BufferAccessStrategy strategy_ = nullptr;
+  MemoryContext context_ = nullptr;
+  ForkNumber fork_ = MAIN_FORKNUM;
+  PageAccess access_ = PageAccess::random;
+  uint32_t block_count_ = 0;  // as last seen; files never shrink while they are open
+  bool horizon_is_fresh_ = false;
+  uint64_t read_count_ = 0;
+};
+static_assert(store::Pager<PgPager>);
+static_assert(std::is_trivially_destructible_v<PgPager> && std::is_trivially_destructible_v<PgAction>);
+
+}  // namespace strata::pg

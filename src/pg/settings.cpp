@@ -1,0 +1,87 @@
+#include "pg/settings.hpp"
+
+#include "core/math/simd.hpp"
+
+namespace strata::pg {
+
+Settings settings;
+
+namespace {
+
+constexpr int simd_auto = -1;
+
+config_enum_entry const iterative_scan_names[] = {
+    {"strict", int(IterativeScan::strict), false},
+    {"relaxed", int(IterativeScan::relaxed), false},
+    {nullptr, 0, false},
+};
+
+config_enum_entry const simd_level_names[] = {
+    {"auto", simd_auto, false},
+    {"scalar", int(math::SimdLevel::scalar), false},
+    {"avx2", int(math::SimdLevel::avx2), false},
+    {"avx512", int(math::SimdLevel::avx512), false},
+    {"neon", int(math::SimdLevel::neon), false},
+    {nullptr, 0, false},
+};
+
+math::SimdLevel wanted_level(int value) {
+  return value == simd_auto ? math::simd_level_best() : static_cast<math::SimdLevel>(value);
+}
+
+bool check_simd_level(int* value, void** /* extra */, GucSource /* source */) {
+  math::SimdLevel const current = math::simd_level();
+  if (!math::set_simd_level(wanted_level(*value))) {
+    GUC_check_errdetail("This machine cannot run these instructions.");
+    return false;
+  }
+  math::set_simd_level(current);
+  return true;
+}
+
+void assign_simd_level(int value, void* /* extra */) { math::set_simd_level(wanted_level(value)); }
+
+void define_search_settings() {
+  DefineCustomRealVariable("strata.recall_target",
+                           "Share of the true nearest rows that an index scan aims to find.",
+                           "Higher values scan more of the index.", &settings.recall_target, 0.95, 0.5, 0.9999,
+                           PGC_USERSET, 0, nullptr, nullptr, nullptr);
+  DefineCustomIntVariable("strata.probes", "Number of inverted lists that an index scan reads first.",
+                          "Zero leaves it to strata.recall_target.", &settings.probes, 0, 0, 1 << 20, PGC_USERSET, 0,
+                          nullptr, nullptr, nullptr);
+  DefineCustomEnumVariable("strata.iterative_scan",
+                           "What a scan that goes on does with rows nearer than the last one returned.",
+                           "\"strict\" leaves them out, so that rows come in exact order; \"relaxed\" returns them late.",
+                           &settings.iterative_scan, int(IterativeScan::strict), iterative_scan_names, PGC_USERSET, 0,
+                           nullptr, nullptr, nullptr);
+  DefineCustomIntVariable("strata.max_scan_tuples", "Number of rows after which an index scan ends.",
+                          "Zero means no limit: a scan ends when the executor has enough or no row is left.",
+                          &settings.max_scan_tuples, 0, 0, INT_MAX, PGC_USERSET, 0, nullptr, nullptr, nullptr);
+  DefineCustomEnumVariable("strata.simd_level", "Instruction set of the distance and scan kernels.",
+                           "\"auto\" takes the best that this machine has.", &settings.simd_level, simd_auto,
+                           simd_level_names, PGC_USERSET, 0, check_simd_level, assign_simd_level, nullptr);
+}
+
+void define_maintenance_settings() {
+  DefineCustomIntVariable("strata.insert_buffer_size", "Size of the growing segments of all indexes together.",
+                          "When it is exceeded, growing segments are sealed before they reach their own limit.",
+                          &settings.insert_buffer_size_mb, 1024, 1, 1 << 20, PGC_SIGHUP, GUC_UNIT_MB, nullptr, nullptr,
+                          nullptr);
+  DefineCustomIntVariable("strata.auto_flush_interval",
+                          "Least time between two looks at whether an index wants to be sealed or merged.",
+                          "Zero switches background maintenance off.", &settings.auto_flush_interval_ms, 1000, 0,
+                          3600 * 1000, PGC_SIGHUP, GUC_UNIT_MS, nullptr, nullptr, nullptr);
+  DefineCustomIntVariable("strata.max_workers", "Number of background workers that maintain indexes at a time.",
+                          "Zero leaves all maintenance to VACUUM and to the functions that do it by hand.",
+                          &settings.max_workers, 2, 0, 64, PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
+}
+
+}  // namespace
+
+void define_settings() {
+  define_search_settings();
+  define_maintenance_settings();
+  MarkGUCPrefixReserved("strata");
+}
+
+}  // namespace strata::pg

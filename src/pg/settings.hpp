@@ -1,0 +1,25 @@
+// The settings of strata (GUCs with the prefix "strata."), read from here by everyone.
+#pragma once
+#include "pg/postgres.hpp"
+
+namespace strata::pg {
+
+enum class IterativeScan : int { strict = 0, relaxed = 1 };
+
+struct Settings {
+  double recall_target;
+  int probes;          // 0: the recall target decides
+  int iterative_scan;  // IterativeScan
+  int max_scan_tuples;
+  int insert_buffer_size_mb;   // over all indexes of the server
+  int auto_flush_interval_ms;  // least time between two looks at whether an index wants maintenance
+  int simd_level;
+  int max_workers;
+};
+
+extern Settings settings;
+
+// Called once, when the library is loaded.
+void define_settings();
+
+}  // namespace strata::pg
