@@ -48,9 +48,11 @@ struct Options {
   std::string storage;  // of the vector column; empty: the type's own
   double settle_seconds = 0;
   uint64_t faiss_lists = 0;
+  uint64_t faiss_codes = 0;
   // writes
   uint64_t insert_rows = 2000;
   std::vector<uint32_t> insert_clients = {1};
+  uint32_t insert_rounds = 3;
   std::vector<double> vacuum_shares = {0.01};
   // server
   std::string dsn;
