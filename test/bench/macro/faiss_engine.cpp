@@ -29,9 +29,13 @@ Matrix prepared_rows(Matrix const& rows, Metric metric) {
   return prepared;
 }
 
-// Sub-quantizers of 4 bits, two dimensions each where the dimension allows it (64 for D = 128).
-size_t subquantizer_count(uint32_t dim) {
-  for (uint32_t width = 2; width <= 4; ++width) {
+// Sub-quantizers of 4 bits: one a dimension when there are few, else two dimensions each where D allows it.
+size_t subquantizer_count(uint32_t dim, uint64_t told) {
+  if (told != 0) {
+    if (dim % told != 0) throw Failure("--faiss-codes ", told, " does not divide the dimension ", dim);
+    return told;
+  }
+  for (uint32_t width = dim <= 100 ? 1 : 2; width <= 4; ++width) {
     if (dim % width == 0) return dim / width;
   }
   return dim;
@@ -107,7 +111,7 @@ class FaissRun {
     quantizer_ = std::make_unique<faiss::IndexFlat>(dim, kind);
     faiss::Index* built = nullptr;
     if (with_codes_) {
-      size_t const codes = subquantizer_count(dim);
+      size_t const codes = subquantizer_count(dim, bench_.options.faiss_codes);
       lists_index_ = std::make_unique<faiss::IndexIVFPQFastScan>(quantizer_.get(), dim, lists_, codes, 4, kind);
       refine_ = std::make_unique<faiss::IndexRefineFlat>(lists_index_.get());
       built = refine_.get();

@@ -184,6 +184,14 @@ void add_build_options(OptionTable& table) {
                    {"N", "inverted lists of the FAISS indexes (2 sqrt(rows))", [](Options& o, std::string const& v) {
                       o.faiss_lists = parse_number<uint64_t>("--faiss-lists", v, 1, 10000000);
                     }}});
+  table.push_back({"--faiss-codes",
+                   {"M", "4-bit codes a row in faiss-ivfpq; must divide D (D up to D = 100, else D / 2)",
+                    [](Options& o, std::string const& v) {
+                      o.faiss_codes = parse_number<uint64_t>("--faiss-codes", v, 1, 65536);
+                    }}});
+}
+
+void add_write_options(OptionTable& table) {
   table.push_back(
       {"--insert-rows", {"N", "rows of each insert test (2000); 0: none", [](Options& o, std::string const& v) {
                            o.insert_rows = parse_number<uint64_t>("--insert-rows", v, 0, 100000000);
@@ -193,6 +201,10 @@ void add_build_options(OptionTable& table) {
        {"LIST", "numbers of clients of COPY and single-row inserts (1)", [](Options& o, std::string const& v) {
           o.insert_clients = parse_numbers<uint32_t>("--insert-clients", v, 1, 1000);
         }}});
+  table.push_back({"--insert-rounds",
+                   {"N", "rounds of each insert test; the median counts (3)", [](Options& o, std::string const& v) {
+                      o.insert_rounds = parse_number<uint32_t>("--insert-rounds", v, 1, 100);
+                    }}});
   table.push_back({"--vacuum",
                    {"LIST", "shares of rows to delete, each followed by VACUUM (0.01); 0: none",
                     [](Options& o, std::string const& v) {
@@ -247,6 +259,7 @@ OptionTable const& option_table() {
     add_data_options(made);
     add_search_options(made);
     add_build_options(made);
+    add_write_options(made);
     add_server_options(made);
     return made;
   }();
