@@ -16,8 +16,6 @@
     return dummy_value;                    \
   } while (0)
 #endif
-<<<<<<< HEAD
-=======
 
 namespace strata::pg {
 
@@ -169,4 +167,3 @@ inline void restrict_search_path() {
 }
 
 }  // namespace strata::pg
->>>>>>> am

@@ -1,24 +1,16 @@
 // Loading of the library: the order of registrations, nothing else.
 #include "pg/postgres.hpp"
 
-<<<<<<< HEAD
-#include "pg/compat.hpp"
-=======
 #include "pg/am/am_options.hpp"
 #include "pg/compat.hpp"
 #include "pg/settings.hpp"
->>>>>>> am
 
 extern "C" {
 PG_MODULE_MAGIC;
 extern PGDLLEXPORT void _PG_init(void);
 }
 
-<<<<<<< HEAD
-void _PG_init(void) {}
-=======
 void _PG_init(void) {
   strata::pg::define_settings();
   strata::pg::define_index_options();
 }
->>>>>>> am

@@ -28,10 +28,7 @@ extern "C" {
 
 #include <libintl.h>
 #include "access/amapi.h"
-<<<<<<< HEAD
-=======
 #include "access/amvalidate.h"
->>>>>>> am
 #include "access/detoast.h"
 #include "access/genam.h"
 #include "access/generic_xlog.h"
@@ -53,10 +50,7 @@ extern "C" {
 #include "access/xlog.h"
 #include "access/xloginsert.h"
 #include "catalog/dependency.h"
-<<<<<<< HEAD
-=======
 #include "catalog/catalog.h"
->>>>>>> am
 #include "catalog/index.h"
 #include "catalog/namespace.h"
 #include "catalog/objectaddress.h"
@@ -64,10 +58,7 @@ extern "C" {
 #include "catalog/pg_amop.h"
 #include "catalog/pg_amproc.h"
 #include "catalog/pg_class.h"
-<<<<<<< HEAD
-=======
 #include "catalog/pg_control.h"
->>>>>>> am
 #include "catalog/pg_index.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_opclass.h"
@@ -133,10 +124,7 @@ extern "C" {
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/numeric.h"
-<<<<<<< HEAD
-=======
 #include "utils/regproc.h"
->>>>>>> am
 #include "utils/rel.h"
 #include "utils/resowner.h"
 #include "utils/sampling.h"
@@ -151,10 +139,7 @@ extern "C" {
 #include "utils/typcache.h"
 #include "utils/varbit.h"
 #include "utils/wait_event.h"
-<<<<<<< HEAD
-=======
 #include "utils/xid8.h"
->>>>>>> am
 }
 // clang-format on
 #pragma GCC diagnostic pop
