@@ -35,7 +35,7 @@ struct SlotDisk {
   uint32_t start;       // first block
   uint32_t page_count;
 };
-static_assert(sizeof(SlotDisk) == 8);
+static_assert(sizeof(SlotDisk) == 8 && offsetof(SlotDisk, page_count) == 4);
 
 struct MetaDisk {
   uint64_t magic;

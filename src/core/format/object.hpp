@@ -90,7 +90,7 @@ struct DirectoryEntryDisk {
   uint32_t first_row;
   float mean_residual2;
 };
-static_assert(sizeof(DirectoryEntryDisk) == 8);
+static_assert(sizeof(DirectoryEntryDisk) == 8 && offsetof(DirectoryEntryDisk, mean_residual2) == 4);
 
 constexpr uint32_t scan_stream_bytes_per_page = page_body_size / 64 * 64;  // units of 64 bytes never straddle a page
 
