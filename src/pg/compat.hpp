@@ -7,7 +7,7 @@
 #error "strata supports PostgreSQL 15 to 19"
 #endif
 
-// Soft errors of input functions (16: d9f7f5d32f) let COPY ... ON_ERROR and pg_input_is_valid() go on.
+// Soft errors of input functions (16) let COPY ... ON_ERROR and pg_input_is_valid() go on.
 #if PG_VERSION_NUM < 160000
 #define ereturn(context, dummy_value, ...) \
   do {                                     \
@@ -15,6 +15,11 @@
     ereport(ERROR, __VA_ARGS__);           \
     return dummy_value;                    \
   } while (0)
+#endif
+
+// Name and version of the library (18).
+#if PG_VERSION_NUM < 180000
+#define PG_MODULE_MAGIC_EXT(...) PG_MODULE_MAGIC
 #endif
 
 namespace strata::pg {
