@@ -7,7 +7,6 @@
 #include <climits>
 #include <cmath>
 #include <cstring>
-#include <new>
 #include <vector>
 
 #include "core/base/core_only.hpp"
@@ -24,7 +23,6 @@ void omp_set_num_threads(int);
 namespace strata::cluster {
 namespace {
 
-constexpr size_t alignment = 64;
 constexpr uint32_t repair_round_count = 4;
 constexpr double component_max = 1e16;  // assign.hpp
 
@@ -41,18 +39,6 @@ class OneThread {
   int before_;
 };
 
-class AlignedMemory {
- public:
-  explicit AlignedMemory(size_t size) : bytes_(::operator new (size, std::align_val_t{alignment})) {}
-  ~AlignedMemory() { ::operator delete (bytes_, std::align_val_t{alignment}); }
-  AlignedMemory(AlignedMemory const&) = delete;
-  AlignedMemory& operator=(AlignedMemory const&) = delete;
-  void* get() const { return bytes_; }
-
- private:
-  void* bytes_;
-};
-
 // Nearest centroids in batches, with the question whether to stop between them.
 class Assigner {
  public:
@@ -67,7 +53,7 @@ class Assigner {
   }
 
   void prepare(float const* centroids, uint32_t list_count) {
-    set_ = prepare_centroids(dim_, centroids, list_count, set_memory_.get());
+    set_ = prepare_centroids(dim_, centroids, list_count, set_memory_.data());
   }
 
   // Calls take(first row, row count) after each batch, whose results are in lists() and distances2().
@@ -76,7 +62,7 @@ class Assigner {
     for (size_t begin = 0; begin < row_count; begin += batch_rows_) {
       if (options_.should_stop != nullptr && options_.should_stop(options_.context)) throw Stopped{};
       size_t count = row_count - begin < batch_rows_ ? row_count - begin : batch_rows_;
-      assign_nearest(set_, rows + begin * dim_, count, lists_, distances2_, scratch_.get());
+      assign_nearest(set_, rows + begin * dim_, count, lists_, distances2_, scratch_.data());
       take(begin, count);
     }
   }
@@ -88,8 +74,8 @@ class Assigner {
  private:
   uint32_t dim_;
   TrainOptions const& options_;
-  AlignedMemory set_memory_;
-  AlignedMemory scratch_;
+  std::vector<char> set_memory_;
+  std::vector<char> scratch_;
   size_t batch_rows_;
   CentroidSet set_;
   uint32_t lists_[batch_rows_max];
