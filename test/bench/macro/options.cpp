@@ -137,10 +137,11 @@ void add_search_options(OptionTable& table) {
       {"--stop-recall", {"R", "end a sweep once this recall is reached (0.999)", [](Options& o, std::string const& v) {
                            o.stop_recall = parse_number<double>("--stop-recall", v, 0.0, 1.1);
                          }}});
-  table.push_back(
-      {"--filter",
-       {"LIST", "also search with filters that let these shares of the rows through (none)",
-        [](Options& o, std::string const& v) { o.filter_shares = parse_numbers<double>("--filter", v, 1e-9, 0.999); }}});
+  table.push_back({"--filter",
+                   {"LIST", "also search with filters that let these shares of the rows through (none)",
+                    [](Options& o, std::string const& v) {
+                      o.filter_shares = parse_numbers<double>("--filter", v, 1e-9, 0.999);
+                    }}});
   table.push_back({"--sweep",
                    {"ENGINE:SETTING=V1,V2", "replaces the engine's own sweeps; may be repeated",
                     [](Options& o, std::string const& v) { o.sweeps.push_back(parse_sweep(v)); }}});
