@@ -82,6 +82,9 @@ class Assigner {
   float distances2_[batch_rows_max];
 };
 
+// FAISS 1.7 declares its row numbers in faiss::Index, later ones in faiss.
+using idx_t = decltype(faiss::Index::ntotal);
+
 // What FAISS's Clustering needs of an index. Measured on one Sapphire Rapids core with AVX-512, against FAISS's own
 // IndexFlatL2 over serial OpenBLAS 0.3.21, 11 steps, 1024 lists: 100,000 x 128 in 2.1 s against 12.1 s, 20,000 x 768 in
 // 2.6 s against 11.6 s.
@@ -272,7 +275,7 @@ void run_faiss(uint32_t dim, float const* rows, size_t row_count, uint32_t list_
   clustering.max_points_per_centroid = INT_MAX;  // fewer would make FAISS copy a sample
   clustering.seed = static_cast<int>(mix64(options.seed) & 0x3FFFFFFF);
   AssignIndex index(dim, assigner);
-  clustering.train(static_cast<faiss::Index::idx_t>(row_count), rows, index);
+  clustering.train(static_cast<idx_t>(row_count), rows, index);
   std::memcpy(centroids, clustering.centroids.data(), size_t{list_count} * dim * sizeof(float));
 }
 
