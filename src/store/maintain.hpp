@@ -139,6 +139,26 @@ Status merge_if_due(P& pager, Manifest const& manifest, IndexFacts const& facts,
 
 }  // namespace detail
 
+// Whether sealing is due, and how large the growing part is. No locks.
+struct Outlook {
+  bool seal_due;
+  uint64_t growing_rows;
+  uint64_t growing_bytes;
+};
+
+template <Pager P>
+Status look_ahead(P& pager, MaintainOptions const& options, Outlook* outlook) {
+  *outlook = Outlook{};
+  Manifest manifest{};
+  Status status = load_manifest(pager, &manifest);
+  detail::IndexFacts facts{};
+  if (status.ok()) status = detail::gather_facts(pager, manifest, &facts);
+  if (status.ok()) *outlook = {detail::seal_is_due(pager, facts, options), facts.growing_rows, facts.growing_bytes};
+  if (facts.segments.items) pager.release(facts.segments.items);
+  release_manifest(pager, &manifest);
+  return status;
+}
+
 // Does the most urgent thing that is due, or nothing. Requires LockName::merge and an index swept by drop_unfinished since
 // the lock was taken. Call again until it reports Step::nothing; give way between calls.
 template <Pager P>

@@ -1,0 +1,112 @@
+#include "core/policy/codebook_policy.hpp"
+
+#include <cmath>
+
+#include "core/base/core_only.hpp"
+#include "core/base/limits.hpp"
+#include "core/cluster/kmeans.hpp"
+
+namespace strata::policy {
+namespace {
+
+constexpr double lists_per_root = 4.0;
+constexpr uint64_t growth_factor = 4;
+constexpr uint64_t shrink_factor = 16;  // by then there are four times the lists that the rows deserve
+constexpr double drift_factor = 1.15;
+constexpr double lopsided_factor = 8.0;
+constexpr double lopsided_growth = 2.0;  // and that many times more lopsided than at the training: skew may be natural
+constexpr uint64_t judged_fraction = 4;
+constexpr uint64_t judged_rows_per_list = 8;
+
+size_t plan_size(uint32_t dim, uint64_t rows, uint32_t lists) {
+  size_t values = (static_cast<size_t>(rows) + lists) * dim;
+  return values * sizeof(float) + cluster::train_memory_size(dim, static_cast<size_t>(rows), lists);
+}
+
+bool fits(uint64_t row_count, uint32_t dim, size_t memory_max_bytes, uint32_t lists, uint32_t rows_per_list) {
+  uint64_t rows = uint64_t{lists} * rows_per_list;
+  return plan_size(dim, rows < row_count ? rows : row_count, lists) <= memory_max_bytes;
+}
+
+}  // namespace
+
+uint32_t list_count_for(uint64_t row_count) {
+  if (row_count < flat_row_count_max) return 0;
+  double wanted = lists_per_root * std::sqrt(static_cast<double>(row_count));
+  uint64_t trainable = row_count / training_rows_per_list;
+  uint64_t count = wanted < static_cast<double>(trainable) ? static_cast<uint64_t>(wanted) : trainable;
+  return count < list_count_max ? static_cast<uint32_t>(count) : list_count_max;
+}
+
+uint64_t training_row_count(uint32_t list_count, uint64_t row_count) {
+  uint64_t wanted = uint64_t{list_count} * training_rows_per_list;
+  return wanted < row_count ? wanted : row_count;
+}
+
+TrainingPlan plan_training(uint64_t row_count, uint32_t dim, size_t memory_max_bytes) {
+  TrainingPlan plan;
+  uint32_t lists = list_count_for(row_count);
+  if (lists == 0) return plan;
+  uint32_t rows_per_list = training_rows_per_list;
+  if (!fits(row_count, dim, memory_max_bytes, lists, rows_per_list)) {
+    plan.limited_by_memory = true;
+    rows_per_list = training_rows_per_list_min;
+    if (fits(row_count, dim, memory_max_bytes, lists, rows_per_list)) {
+      while (fits(row_count, dim, memory_max_bytes, lists, rows_per_list + 1)) ++rows_per_list;
+    } else {
+      uint32_t low = 0;  // fits, or nothing does
+      for (uint32_t high = lists; high - low > 1;) {
+        uint32_t middle = low + (high - low) / 2;
+        (fits(row_count, dim, memory_max_bytes, middle, rows_per_list) ? low : high) = middle;
+      }
+      lists = low;
+    }
+  }
+  if (lists < 2) return plan;
+  plan.list_count = lists;
+  uint64_t rows = uint64_t{lists} * rows_per_list;
+  plan.row_count = rows < row_count ? rows : row_count;
+  plan.iteration_count = training_iteration_count;
+  return plan;
+}
+
+EpochDecision decide_epoch(CodebookFacts const& facts) {
+  if (facts.row_count < flat_row_count_max) return {false, EpochReason::too_few_rows};
+  if (facts.list_count == 0) return {true, EpochReason::first};
+  if (facts.row_count / growth_factor >= facts.trained_row_count && facts.list_count < list_count_max) {
+    return {true, EpochReason::grown};
+  }
+  if (facts.row_count <= facts.trained_row_count / shrink_factor) return {true, EpochReason::shrunk};
+  bool enough = facts.new_row_count >= facts.trained_row_count / judged_fraction &&
+                facts.new_row_count >= facts.list_count * judged_rows_per_list;
+  if (!enough) return {false, EpochReason::fits};
+  if (facts.new_mean_residual2 > drift_factor * facts.trained_mean_residual2) return {true, EpochReason::drift};
+  double mean_rows = static_cast<double>(facts.new_row_count) / facts.list_count;
+  double share = static_cast<double>(facts.new_list_rows_max) / mean_rows;
+  if (share > lopsided_factor && share > lopsided_growth * facts.trained_list_share_max) {
+    return {true, EpochReason::lopsided};
+  }
+  return {false, EpochReason::fits};
+}
+
+char const* epoch_reason_text(EpochReason reason) {
+  switch (reason) {
+    case EpochReason::too_few_rows:
+      return "too few rows for lists";
+    case EpochReason::fits:
+      return "the codebook fits";
+    case EpochReason::first:
+      return "enough rows for a first codebook";
+    case EpochReason::grown:
+      return "rows have grown four-fold since the codebook was trained";
+    case EpochReason::shrunk:
+      return "rows have shrunk to a sixteenth since the codebook was trained";
+    case EpochReason::drift:
+      return "new rows lie far from their centroids";
+    case EpochReason::lopsided:
+      return "new rows crowd into few lists";
+  }
+  return "unknown";
+}
+
+}  // namespace strata::policy

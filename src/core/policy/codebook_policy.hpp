@@ -1,0 +1,71 @@
+// When an index gets a codebook epoch, of how many lists, and trained on how many rows. Counts and means in, decisions
+// out.
+//
+// A flat scan of codes is as fast as lists below about 20,000 rows, so that is where the first epoch comes. The number
+// of lists, 4 sqrt(n), makes ranking the centroids about as expensive as scanning the lists that are worth it. A new
+// epoch comes when the rows have outgrown the lists (or shrunk far below them), or when new rows do not fit them.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace strata::policy {
+
+constexpr uint64_t flat_row_count_max = 20000;       // fewer rows: no codebook
+constexpr uint32_t training_rows_per_list = 64;      // wanted
+constexpr uint32_t training_rows_per_list_min = 32;  // accepted for want of memory, before lists are given up
+constexpr uint32_t training_iteration_count = 10;
+
+// 0 below flat_row_count_max rows; else min(4 sqrt(rows), rows / 64, list_count_max).
+uint32_t list_count_for(uint64_t row_count);
+
+// Rows to sample for list_count lists: 64 a list, at most all.
+uint64_t training_row_count(uint32_t list_count, uint64_t row_count);
+
+struct TrainingPlan {
+  uint32_t list_count = 0;  // 0: no training
+  uint64_t row_count = 0;   // rows to sample
+  uint32_t iteration_count = 0;
+  bool limited_by_memory = false;  // more memory would give more lists or more rows
+};
+
+// The training of an index of row_count rows of `dim` dimensions within memory_max_bytes, which have to hold the sample
+// and the centroids (float[dim] each) and what cluster::train_centroids allocates. When they do not suffice, first the
+// rows a list are halved, then lists are given up. list_count 0: too few rows, or not even two lists fit.
+TrainingPlan plan_training(uint64_t row_count, uint32_t dim, size_t memory_max_bytes);
+
+struct CodebookFacts {
+  uint64_t row_count = 0;          // rows of the index now
+  uint32_t list_count = 0;         // of the newest epoch; 0: there is none, and the rest is not read
+  uint64_t trained_row_count = 0;  // rows of the index when it was trained
+  double trained_mean_residual2 =
+      0.0;  // mean squared residual of rows at that time, best of rows that were not in the sample
+  double trained_list_share_max = 0.0;  // rows of the largest list over the mean of all, at that time; 0: not known
+  uint64_t new_row_count = 0;           // rows assigned to its lists since
+  double new_mean_residual2 = 0.0;      // of those
+  uint64_t new_list_rows_max = 0;       // of those, in the list that got the most
+};
+
+enum class EpochReason : uint8_t {
+  too_few_rows = 0,  // not due
+  fits = 1,          // not due
+  first = 2,         // due: enough rows, no epoch
+  grown = 3,         // due: four times the rows of the training
+  shrunk = 4,        // due: a sixteenth of the rows of the training
+  drift = 5,         // due: new rows lie farther from their centroids than those at the training
+  lopsided = 6,      // due: new rows crowd into few lists
+};
+constexpr uint8_t epoch_reason_count = 7;
+
+struct EpochDecision {
+  bool due;
+  EpochReason reason;
+};
+
+// Drift and lopsidedness are judged on at least a quarter of the rows of the training, and 8 rows a list: noise decides
+// nothing, and data that no codebook fits better are trained again only as often as a quarter of them is new.
+EpochDecision decide_epoch(CodebookFacts const& facts);
+
+// For people: "rows have grown four-fold since the codebook was trained".
+char const* epoch_reason_text(EpochReason reason);
+
+}  // namespace strata::policy
