@@ -11,6 +11,7 @@ namespace strata::store {
 struct MaintainOptions {
   uint64_t insert_buffer_bytes = uint64_t(128) << 20;
   uint64_t min_seal_rows = 1000;
+  int64_t min_seal_age_us = 0;  // the growing part is not sealed for min_seal_rows alone before it is this old
   int64_t max_growing_age_us = int64_t(600) * 1000000;
   uint64_t segment_bytes = uint64_t(1) << 30;
   double compact_threshold = 0.1;
@@ -90,8 +91,9 @@ template <Pager P>
 bool seal_is_due(P& pager, IndexFacts const& facts, MaintainOptions const& options) {
   if (facts.frozen) return true;
   if (facts.growing_rows == 0) return false;
-  return facts.growing_rows >= options.min_seal_rows || facts.growing_bytes >= options.insert_buffer_bytes ||
-         pager.now() - facts.oldest_growing >= options.max_growing_age_us;
+  int64_t age = pager.now() - facts.oldest_growing;
+  return (facts.growing_rows >= options.min_seal_rows && age >= options.min_seal_age_us) ||
+         facts.growing_bytes >= options.insert_buffer_bytes || age >= options.max_growing_age_us;
 }
 
 template <Pager P>

@@ -46,6 +46,16 @@ void end_critical() {
 }
 #pragma GCC diagnostic pop
 
+// Whether somebody waits for (or has) a lock that lets nobody else in. Asked by trying for a weak lock: it is refused when a
+// waiter's lock conflicts with it. LockHasWaiters() would not do: it knows nothing of locks taken on the fast path.
+bool is_wanted_alone(Relation relation) {
+  LOCKTAG tag;
+  SET_LOCKTAG_RELATION(tag, relation->rd_lockInfo.lockRelId.dbId, relation->rd_lockInfo.lockRelId.relId);
+  if (LockAcquire(&tag, RowShareLock, /* sessionLock */ false, /* dontWait */ true) == LOCKACQUIRE_NOT_AVAIL) return true;
+  LockRelease(&tag, RowShareLock, /* sessionLock */ false);
+  return false;
+}
+
 void init_image(char* image) {
   PageInit(image, BLCKSZ, sizeof(format::PageTailDisk));
 }
@@ -173,7 +183,7 @@ void PgPager::end_if_waited_for() {
   TimestampTz const now = GetCurrentTimestamp();
   if (!TimestampDifferenceExceeds(waiters_checked_at_, now, interval_ms)) return;
   waiters_checked_at_ = now;
-  if (!LockHasWaitersRelation(heap_, AccessShareLock) && !LockHasWaitersRelation(index_, RowExclusiveLock)) return;
+  if (!is_wanted_alone(heap_) && !is_wanted_alone(index_)) return;
   ereport(DEBUG1, (errmsg_internal("maintenance of index \"%s\" gives way", RelationGetRelationName(index_))));
   proc_exit(0);
 }

@@ -53,6 +53,7 @@ store::MaintainOptions maintain_options(Relation index) {
   store::MaintainOptions options;
   options.insert_buffer_bytes = uint64_t(from.insert_buffer_mb) << 20;
   options.min_seal_rows = uint64_t(from.min_seal_rows);
+  options.min_seal_age_us = int64_t(settings.auto_flush_interval_ms) * 1000;
   options.max_growing_age_us = int64_t(from.max_growing_age_s) * USECS_PER_SEC;
   options.segment_bytes = uint64_t(from.segment_size_mb) << 20;
   options.compact_threshold = from.compact_threshold;
