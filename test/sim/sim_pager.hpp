@@ -46,6 +46,8 @@ class SimPager {
   void seed(uint64_t value) { random_ = Random(value); }
   bool is_locked(store::LockName name) const { return locks_.count(name) != 0; }
 
+  bool in_hook() const { return in_hook_; }
+
   // Applies one record of another pager's log: recovery, and the standby.
   void replay(LogRecord const& record) {
     for (auto const& [block, content] : record.pages) {

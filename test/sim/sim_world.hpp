@@ -59,7 +59,8 @@ class World {
     must(store::create_index(pager, store::meta_for(dim, metric, seed)), "create");
     store::MetaDisk meta;
     must(store::read_meta(pager, &meta), "meta");
-    for (uint32_t lane = 0; lane < store::lane_count_max; lane++) inserters_[lane] = store::open_inserter(pager, meta, lane);
+    for (auto& session : inserters_)
+      for (uint32_t lane = 0; lane < store::lane_count_max; lane++) session[lane] = store::open_inserter(pager, meta, lane);
   }
 
   static void must(Status status, char const* what) {
@@ -92,7 +93,7 @@ class World {
     if (random.below(40) == 0) model.flags = random.below(2) ? format::row_is_null : format::row_is_zero;
     rows.push_back(model);
     std::vector<float> vector = vector_of(row);
-    auto& inserter = *inserters_[random.below(store::lane_count_max)];
+    auto& inserter = *inserters_[pager.in_hook() ? 1 : 0][random.below(store::lane_count_max)];
     must(store::insert_row(pager, inserter, Tid{model.tid}, model.flags, row, nullptr, model.flags ? nullptr : vector.data()), "insert");
     rows[row].insert_end = pager.log.size();
     pager.xid++;
@@ -264,7 +265,7 @@ class World {
     }
   }
 
-  store::Inserter* inserters_[store::lane_count_max];
+  store::Inserter* inserters_[2][store::lane_count_max];  // of the session that is interrupted, and of the others
   std::vector<uint64_t> free_tids_;
   std::list<OpenSearch> searches_;
   uint64_t next_tid_ = 1;

@@ -5,8 +5,7 @@
 namespace strata::pg {
 
 void raise_corrupt_value(char const* type_name) {
-  ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED), errmsg("invalid value of type %s", type_name),
-                  errdetail("Its number of dimensions does not fit its size.")));
+  ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED), errmsg("invalid internal representation of type %s", type_name)));
   pg_unreachable();
 }
 

@@ -52,8 +52,9 @@ struct View {
   char* elements;  // unaligned
 };
 
-// The element count at which loops over unaligned or half elements take them to an aligned buffer of floats.
-constexpr uint32_t chunk_size = 256;
+// Loops over elements take this many of them to an aligned buffer of floats. Small, so that a loop over a whole buffer,
+// which the compiler vectorises since its length is known, does not waste much on a short vector.
+constexpr uint32_t chunk_size = 64;
 
 [[noreturn]] void raise_corrupt_value(char const* type_name);
 [[noreturn]] void raise_different_dims(char const* type_name, uint32_t a, uint32_t b);

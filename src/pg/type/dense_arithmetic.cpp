@@ -1,6 +1,9 @@
 // vector and halfvec: + - * ||, normalisation, parts, quantisation to bits.
 #include "pg/postgres.hpp"
 
+#include <bit>
+#include <type_traits>
+
 #include "pg/entry.hpp"
 #include "pg/type/dense.hpp"
 
@@ -8,28 +11,30 @@ namespace strata::pg {
 
 namespace {
 
-// Requires: the elements were made by arithmetic on finite ones.
-template <class Type>
-bool is_infinite(View<Type> const& v, uint32_t i) {
-  typename Type::Element element;
-  memcpy(&element, v.elements + size_t{i} * sizeof element, sizeof element);
-  if constexpr (sizeof element == sizeof(float)) return std::isinf(element);
-  return (static_cast<uint32_t>(element) & 0x7fff) == 0x7c00;
-}
-
 template <class Type>
 bool is_zero(View<Type> const& v, uint32_t i) {
   typename Type::Element element;
   memcpy(&element, v.elements + size_t{i} * sizeof element, sizeof element);
-  if constexpr (sizeof element == sizeof(float)) return element == 0;
+  if constexpr (std::is_same_v<Type, Vector>) return element == 0;
   return (static_cast<uint32_t>(element) & 0x7fff) == 0;
 }
 
-template <class Type>
-void check_overflow(View<Type> const& v, uint32_t first, uint32_t count) {
-  bool overflow = false;
-  for (uint32_t i = first; i < first + count; ++i) overflow |= is_infinite(v, i);
-  if (overflow) float_overflow_error();
+// Stores results of arithmetic on finite numbers; an infinite one is an overflow. Requires: x has chunk_size elements,
+// of which those behind `count` are finite.
+void store_results(View<Vector> const& v, uint32_t first, uint32_t count, float const* x) {
+  constexpr uint32_t exponent = 0x7f800000;
+  uint32_t overflow = 0;
+  for (uint32_t i = 0; i < chunk_size; ++i) overflow |= (std::bit_cast<uint32_t>(x[i]) & exponent) == exponent;
+  if (overflow != 0) float_overflow_error();
+  store(v, first, count, x);
+}
+
+void store_results(View<Halfvec> const& v, uint32_t first, uint32_t count, float const* x) {
+  for (uint32_t i = 0; i < count; ++i) {
+    uint16_t const half = math::float_to_half(x[i]);
+    if ((half & 0x7fff) == 0x7c00) float_overflow_error();
+    memcpy(v.elements + (size_t{first} + i) * sizeof half, &half, sizeof half);
+  }
 }
 
 // The first argument is ours to overwrite if it is the state of an aggregate, in its plain form: the executor then owns
@@ -44,17 +49,17 @@ Datum element_wise(FunctionCallInfo fcinfo, Operation operation, bool check_unde
   View<Type> const b = view<Type>(PG_GETARG_DATUM(1));
   check_same_dims(a, b);
   View<Type> const result = is_owned_state(fcinfo) ? a : make<Type>(a.dim);
-  float x[chunk_size];
-  float y[chunk_size];
+  float x[chunk_size] = {};
+  float y[chunk_size] = {};
+  float z[chunk_size];
   for_each_chunk(a.dim, [&](uint32_t first, uint32_t count) {
     load(a, first, count, x);
     load(b, first, count, y);
-    for (uint32_t i = 0; i < count; ++i) x[i] = operation(x[i], y[i]);
-    store(result, first, count, x);
-    check_overflow(result, first, count);
+    for (uint32_t i = 0; i < chunk_size; ++i) z[i] = operation(x[i], y[i]);
+    store_results(result, first, count, z);
     if (!check_underflow) return;
-    for (uint32_t i = first; i < first + count; ++i) {
-      if (is_zero(result, i) && !is_zero(a, i) && !is_zero(b, i)) float_underflow_error();
+    for (uint32_t i = 0; i < count; ++i) {
+      if (is_zero(result, first + i) && x[i] != 0 && y[i] != 0) float_underflow_error();
     }
   });
   release(b, PG_GETARG_DATUM(1));
@@ -93,12 +98,11 @@ Datum normalize(FunctionCallInfo fcinfo) {
   View<Type> const v = view<Type>(PG_GETARG_DATUM(0));
   View<Type> const result = make<Type>(v.dim);
   double const length = norm(v);
-  float x[chunk_size];
+  float x[chunk_size] = {};
   for_each_chunk(v.dim, [&](uint32_t first, uint32_t count) {
     load(v, first, count, x);
     for (uint32_t i = 0; i < count; ++i) x[i] = length > 0 ? static_cast<float>(x[i] / length) : 0.0f;
-    store(result, first, count, x);
-    check_overflow(result, first, count);
+    store_results(result, first, count, x);
   });
   return datum_of(result.value);
 }

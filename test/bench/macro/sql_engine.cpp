@@ -1,0 +1,290 @@
+#include "macro/sql_engine.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <map>
+#include <thread>
+
+#include "macro/failure.hpp"
+#include "macro/progress.hpp"
+#include "macro/sql_writes.hpp"
+
+namespace strata::bench {
+namespace {
+
+char const* operator_of(Metric metric) {
+  return metric == Metric::l2 ? "<->" : metric == Metric::ip ? "<#>" : "<=>";
+}
+
+char const* opclass_suffix(Metric metric) {
+  return metric == Metric::l2 ? "l2_ops" : metric == Metric::ip ? "ip_ops" : "cosine_ops";
+}
+
+char const* type_name(Column column) {
+  return column == Column::halfvec ? "halfvec" : "vector";
+}
+
+class SqlSession : public Session {
+ public:
+  SqlSession(Workbench const& bench, std::string const& database, uint32_t k, NamedValues const& setting)
+      : bench_(bench), connection_(bench.dsn, database) {
+    Options const& options = bench.options;
+    // The index under test shall answer, whatever the planner thinks of its cost; the caller checks that it does.
+    connection_.exec("SET enable_seqscan = off; SET enable_sort = off");
+    for (NamedValues const* values : {&options.session_settings, &setting}) {
+      for (auto const& [name, value] : *values)
+        connection_.exec("SET " + name + " = " + connection_.quote_literal(value));
+    }
+    sql_ = concat("SELECT id FROM items ORDER BY v ", operator_of(options.metric), " $1::", type_name(options.column),
+                  " LIMIT ", k);
+    connection_.prepare("search", sql_);
+    for (uint64_t query = 0; query < bench.queries.rows(); ++query) {
+      std::string wire;
+      append_wire_vector(wire, bench.queries.row(query), bench.queries.dim(), options.column);
+      wires_.push_back(std::move(wire));
+    }
+    local_ = connection_.is_local();
+  }
+
+  void search(uint32_t query, std::vector<int64_t>* ids) override {
+    std::string const& wire = wires_[query];
+    PgResult const result = connection_.run_prepared("search", {{wire.data(), int(wire.size())}});
+    int const rows = PQntuples(result.get());
+    ids->resize(size_t(rows));
+    for (int row = 0; row < rows; ++row) {
+      uint64_t big_endian;
+      std::memcpy(&big_endian, PQgetvalue(result.get(), row, 0), sizeof big_endian);
+      (*ids)[size_t(row)] = int64_t(__builtin_bswap64(big_endian));
+    }
+  }
+
+  int64_t cpu_ns() override { return local_ ? process_cpu_ns(connection_.backend_pid()) : -1; }
+
+  // Whether the plan of the first query reads the index under test.
+  bool plan_uses_index() {
+    std::string literal = "'[";
+    for (uint32_t i = 0; i < bench_.queries.dim(); ++i) {
+      char number[32];
+      std::snprintf(number, sizeof number, "%s%.9g", i == 0 ? "" : ",", double(bench_.queries.row(0)[i]));
+      literal += number;
+    }
+    std::string statement = sql_;
+    statement.replace(statement.find("$1"), 2, literal + "]'");
+    PgResult const plan = connection_.exec("EXPLAIN (COSTS off) " + statement);
+    for (int row = 0; row < PQntuples(plan.get()); ++row) {
+      if (std::strstr(PQgetvalue(plan.get(), row, 0), "items_v") != nullptr) return true;
+    }
+    return false;
+  }
+
+ private:
+  Workbench const& bench_;
+  Connection connection_;
+  std::string sql_;
+  std::vector<std::string> wires_;
+  bool local_ = false;
+};
+
+class SqlRun {
+ public:
+  SqlRun(SqlEngineSpec spec, Workbench const& bench)
+      : spec_(std::move(spec)), bench_(bench), database_("strata_bench_" + spec_.extension) {
+    result_.name = spec_.name;
+    result_.raw_bytes = int64_t(bench.base.value_count()) * (bench.options.column == Column::halfvec ? 2 : 4);
+    for (EngineText const& with : bench.options.with) {
+      if (with.engine == spec_.name) spec_.with = merge_option(spec_.with, with.text);
+    }
+    bool const replaced = std::any_of(bench.options.sweeps.begin(), bench.options.sweeps.end(),
+                                      [&](Sweep const& sweep) { return sweep.engine == spec_.name; });
+    if (replaced) {
+      spec_.sweeps.clear();
+      for (Sweep const& sweep : bench.options.sweeps) {
+        if (sweep.engine == spec_.name) spec_.sweeps.push_back(sweep);
+      }
+    } else {
+      only_first_sweep_that_exists_ = true;
+    }
+  }
+
+  EngineResult run() {
+    if (!make_database()) return std::move(result_);
+    try {
+      Connection connection(bench_.dsn, database_);
+      load_and_build(connection);
+      search_all(connection);
+      run_writes(connection);
+    } catch (...) {
+      drop_database();
+      throw;
+    }
+    drop_database();
+    return std::move(result_);
+  }
+
+ private:
+  // "lists = 10, x = 1" with "lists=20" becomes "x = 1, lists=20".
+  static std::string merge_option(std::string const& options, std::string const& added) {
+    auto name_of = [](std::string text) {
+      text = text.substr(0, text.find('='));
+      std::erase(text, ' ');
+      return text;
+    };
+    std::string merged;
+    size_t at = 0;
+    while (at < options.size()) {
+      size_t const end = std::min(options.find(',', at), options.size());
+      std::string part = options.substr(at, end - at);
+      part.erase(0, part.find_first_not_of(' '));
+      if (name_of(part) != name_of(added)) merged += part + ", ";
+      at = end + 1;
+    }
+    return merged + added;
+  }
+
+  bool make_database() {
+    Connection connection(bench_.dsn, "");
+    std::string const version = connection.value("SELECT default_version FROM pg_available_extensions WHERE name = " +
+                                                 connection.quote_literal(spec_.extension));
+    if (version.empty()) {
+      result_.skipped = "the extension " + spec_.extension + " is not installed in this server";
+      return false;
+    }
+    result_.version = version;
+    connection.exec("DROP DATABASE IF EXISTS " + connection.quote_name(database_));
+    connection.exec("CREATE DATABASE " + connection.quote_name(database_) + " TEMPLATE template0");
+    Connection inside(bench_.dsn, database_);
+    inside.exec("CREATE EXTENSION " + connection.quote_name(spec_.extension));
+    if (inside.value("SELECT 1 FROM pg_am WHERE amname = " + inside.quote_literal(spec_.method)).empty()) {
+      result_.skipped = "the extension " + spec_.extension + " " + version + " has no access method " + spec_.method;
+      drop_database();
+      return false;
+    }
+    return true;
+  }
+
+  void drop_database() {
+    try {
+      Connection connection(bench_.dsn, "");
+      connection.exec("DROP DATABASE IF EXISTS " + connection.quote_name(database_) + " WITH (FORCE)");
+    } catch (std::exception const& error) {
+      result_.notes.push_back(concat("database ", database_, " was not dropped: ", error.what()));
+    }
+  }
+
+  void create_index(Connection& connection) {
+    std::string sql = concat("CREATE INDEX items_v ON items USING ", spec_.method, " (v ",
+                             type_name(bench_.options.column), "_", opclass_suffix(bench_.options.metric), ")");
+    if (!spec_.with.empty()) sql += " WITH (" + spec_.with + ")";
+    connection.exec(sql);
+  }
+
+  void load_and_build(Connection& connection) {
+    Options const& options = bench_.options;
+    connection.exec(concat("CREATE TABLE items (id bigint PRIMARY KEY, v ", type_name(options.column), "(",
+                           bench_.base.dim(), "))"));
+    if (!options.storage.empty()) connection.exec("ALTER TABLE items ALTER v SET STORAGE " + options.storage);
+    connection.exec("CREATE TABLE items_plain (LIKE items INCLUDING ALL)");
+    if (options.index_before_load) create_index(connection);
+    progress(spec_.name, ": loading ", bench_.base.rows(), " rows");
+    Stopwatch load;
+    CopyWriter writer(connection, "items", options.column);
+    for (uint64_t row = 0; row < bench_.base.rows(); ++row) {
+      if (row % 4096 == 0) check_interrupted();
+      writer.add(int64_t(row), bench_.base.row(row), bench_.base.dim());
+    }
+    writer.finish();
+    result_.load_seconds = load.seconds();
+    connection.exec("VACUUM (ANALYZE) items");
+    if (!options.index_before_load) {
+      progress(spec_.name, ": building the index");
+      Stopwatch build;
+      create_index(connection);
+      result_.build_seconds = build.seconds();
+    }
+    for (EngineText const& after : options.after_build) {
+      if (after.engine != spec_.name) continue;
+      Stopwatch watch;
+      connection.exec(after.text);
+      result_.notes.push_back(concat("after build: ", after.text, " took ", watch.seconds(), " s"));
+    }
+    if (options.settle_seconds > 0) {
+      std::this_thread::sleep_for(std::chrono::duration<double>(options.settle_seconds));
+    }
+    connection.exec("CHECKPOINT");
+    result_.definition = connection.value("SELECT pg_get_indexdef('items_v'::regclass)");
+    result_.index_bytes = int64_t(connection.number("SELECT pg_total_relation_size('items_v')"));
+  }
+
+  std::vector<Sweep> existing_sweeps(Connection& connection) {
+    connection.exec("SELECT '[1]'::vector");  // loads the library, which defines its settings
+    std::vector<Sweep> existing;
+    for (Sweep const& sweep : spec_.sweeps) {
+      if (connection.value("SELECT 1 FROM pg_settings WHERE name = " + connection.quote_literal(sweep.setting))
+              .empty()) {
+        result_.notes.push_back("the setting " + sweep.setting + " does not exist in this build: not swept");
+      } else if (!only_first_sweep_that_exists_ || existing.empty()) {
+        existing.push_back(sweep);
+      }
+    }
+    return existing;
+  }
+
+  void search_all(Connection& connection) {
+    std::vector<Sweep> const sweeps = existing_sweeps(connection);
+    for (size_t i = 0; i < bench_.options.k.size(); ++i) {
+      uint32_t const k = bench_.options.k[i];
+      search_one_setting({}, k, bench_.judges[i]);
+      for (Sweep const& sweep : sweeps) {
+        for (std::string const& value : sweep.values) {
+          // hnsw returns at most ef_search rows: below k it cannot answer the question.
+          if (sweep.setting == "hnsw.ef_search" && std::atol(value.c_str()) < long(k)) continue;
+          if (search_one_setting({{sweep.setting, value}}, k, bench_.judges[i])) break;
+        }
+      }
+    }
+  }
+
+  // True when a sweep needs to go no further: the recall is reached, or the setting is too slow for a full pass.
+  bool search_one_setting(NamedValues const& setting, uint32_t k, RecallJudge const& judge) {
+    uint32_t const queries = uint32_t(bench_.queries.rows());
+    SearchPoint point;
+    point.setting = setting;
+    point.k = k;
+    {
+      SqlSession session(bench_, database_, k, setting);
+      point.uses_index = session.plan_uses_index();
+      point.recall = measure_recall(session, judge, queries, bench_.options.recall_seconds);
+    }
+    for (uint32_t clients : bench_.options.clients) {
+      point.clients = clients;
+      point.speed = measure_speed_median([&] { return std::make_unique<SqlSession>(bench_, database_, k, setting); },
+                                         clients, bench_.options.seconds, queries, bench_.options.rounds);
+      result_.points.push_back(point);
+      progress_point(spec_.name, point);
+    }
+    return point.recall.mean >= bench_.options.stop_recall || point.recall.queries < queries;
+  }
+
+  void run_writes(Connection& connection) {
+    WriteBench const writes{bench_, spec_.name, database_};
+    if (bench_.options.insert_rows > 0) result_.writes = writes.measure_inserts(connection);
+    result_.vacuums = writes.measure_vacuums(connection);
+  }
+
+  SqlEngineSpec spec_;
+  Workbench const& bench_;
+  std::string database_;
+  EngineResult result_;
+  bool only_first_sweep_that_exists_ = false;
+};
+
+}  // namespace
+
+EngineResult run_sql_engine(SqlEngineSpec spec, Workbench const& bench) {
+  return SqlRun(std::move(spec), bench).run();
+}
+
+}  // namespace strata::bench
