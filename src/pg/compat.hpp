@@ -164,10 +164,22 @@ inline uint32 backend_number() {
 #endif
 }
 
-// Functions run by maintenance must not depend on the caller's search_path.
-inline void restrict_search_path() {
-#if PG_VERSION_NUM >= 170000
-  RestrictSearchPath();
+// Whether other sessions cannot see the files of this relation yet, or ever.
+inline bool is_private(Relation relation) {
+#if PG_VERSION_NUM >= 160000
+  bool const new_file = relation->rd_firstRelfilelocatorSubid != InvalidSubTransactionId;
+#else
+  bool const new_file = relation->rd_firstRelfilenodeSubid != InvalidSubTransactionId;
+#endif
+  return RELATION_IS_LOCAL(relation) || new_file;
+}
+
+// Workers that DROP DATABASE may end without asking.
+constexpr int interruptible_worker_flag() {
+#if PG_VERSION_NUM >= 190000
+  return BGWORKER_INTERRUPTIBLE;
+#else
+  return 0;
 #endif
 }
 

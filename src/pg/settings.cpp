@@ -39,21 +39,22 @@ bool check_simd_level(int* value, void** /* extra */, GucSource /* source */) {
   return true;
 }
 
-void assign_simd_level(int value, void* /* extra */) { math::set_simd_level(wanted_level(value)); }
+void assign_simd_level(int value, void* /* extra */) {
+  math::set_simd_level(wanted_level(value));
+}
 
 void define_search_settings() {
-  DefineCustomRealVariable("strata.recall_target",
-                           "Share of the true nearest rows that an index scan aims to find.",
+  DefineCustomRealVariable("strata.recall_target", "Share of the true nearest rows that an index scan aims to find.",
                            "Higher values scan more of the index.", &settings.recall_target, 0.95, 0.5, 0.9999,
                            PGC_USERSET, 0, nullptr, nullptr, nullptr);
   DefineCustomIntVariable("strata.probes", "Number of inverted lists that an index scan reads first.",
                           "Zero leaves it to strata.recall_target.", &settings.probes, 0, 0, 1 << 20, PGC_USERSET, 0,
                           nullptr, nullptr, nullptr);
-  DefineCustomEnumVariable("strata.iterative_scan",
-                           "What a scan that goes on does with rows nearer than the last one returned.",
-                           "\"strict\" leaves them out, so that rows come in exact order; \"relaxed\" returns them late.",
-                           &settings.iterative_scan, int(IterativeScan::strict), iterative_scan_names, PGC_USERSET, 0,
-                           nullptr, nullptr, nullptr);
+  DefineCustomEnumVariable(
+      "strata.iterative_scan", "What a scan that goes on does with rows nearer than the last one returned.",
+      "\"strict\" leaves them out, so that rows come in exact order; \"relaxed\" returns them late.",
+      &settings.iterative_scan, int(IterativeScan::strict), iterative_scan_names, PGC_USERSET, 0, nullptr, nullptr,
+      nullptr);
   DefineCustomIntVariable("strata.max_scan_tuples", "Number of rows after which an index scan ends.",
                           "Zero means no limit: a scan ends when the executor has enough or no row is left.",
                           &settings.max_scan_tuples, 0, 0, INT_MAX, PGC_USERSET, 0, nullptr, nullptr, nullptr);
@@ -69,8 +70,8 @@ void define_maintenance_settings() {
                           nullptr);
   DefineCustomIntVariable("strata.auto_flush_interval",
                           "Least time between two looks at whether an index wants to be sealed or merged.",
-                          "Zero switches background maintenance off.", &settings.auto_flush_interval_ms, 1000, 0,
-                          3600 * 1000, PGC_SIGHUP, GUC_UNIT_MS, nullptr, nullptr, nullptr);
+                          "Zero: this session starts no maintenance.", &settings.auto_flush_interval_ms, 1000, 0,
+                          3600 * 1000, PGC_USERSET, GUC_UNIT_MS, nullptr, nullptr, nullptr);
   DefineCustomIntVariable("strata.max_workers", "Number of background workers that maintain indexes at a time.",
                           "Zero leaves all maintenance to VACUUM and to the functions that do it by hand.",
                           &settings.max_workers, 2, 0, 64, PGC_SIGHUP, 0, nullptr, nullptr, nullptr);

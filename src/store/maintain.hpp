@@ -11,6 +11,7 @@ namespace strata::store {
 struct MaintainOptions {
   uint64_t insert_buffer_bytes = uint64_t(128) << 20;
   uint64_t min_seal_rows = 1000;
+  int64_t min_seal_age_us = 0;  // the growing part is not sealed for min_seal_rows alone before it is this old
   int64_t max_growing_age_us = int64_t(600) * 1000000;
   uint64_t segment_bytes = uint64_t(1) << 30;
   double compact_threshold = 0.1;
@@ -90,8 +91,9 @@ template <Pager P>
 bool seal_is_due(P& pager, IndexFacts const& facts, MaintainOptions const& options) {
   if (facts.frozen) return true;
   if (facts.growing_rows == 0) return false;
-  return facts.growing_rows >= options.min_seal_rows || facts.growing_bytes >= options.insert_buffer_bytes ||
-         pager.now() - facts.oldest_growing >= options.max_growing_age_us;
+  int64_t age = pager.now() - facts.oldest_growing;
+  return (facts.growing_rows >= options.min_seal_rows && age >= options.min_seal_age_us) ||
+         facts.growing_bytes >= options.insert_buffer_bytes || age >= options.max_growing_age_us;
 }
 
 template <Pager P>
@@ -138,6 +140,26 @@ Status merge_if_due(P& pager, Manifest const& manifest, IndexFacts const& facts,
 }
 
 }  // namespace detail
+
+// Whether sealing is due, and how large the growing part is. No locks.
+struct Outlook {
+  bool seal_due;
+  uint64_t growing_rows;
+  uint64_t growing_bytes;
+};
+
+template <Pager P>
+Status look_ahead(P& pager, MaintainOptions const& options, Outlook* outlook) {
+  *outlook = Outlook{};
+  Manifest manifest{};
+  Status status = load_manifest(pager, &manifest);
+  detail::IndexFacts facts{};
+  if (status.ok()) status = detail::gather_facts(pager, manifest, &facts);
+  if (status.ok()) *outlook = {detail::seal_is_due(pager, facts, options), facts.growing_rows, facts.growing_bytes};
+  if (facts.segments.items) pager.release(facts.segments.items);
+  release_manifest(pager, &manifest);
+  return status;
+}
 
 // Does the most urgent thing that is due, or nothing. Requires LockName::merge and an index swept by drop_unfinished since
 // the lock was taken. Call again until it reports Step::nothing; give way between calls.

@@ -1,5 +1,5 @@
-// ambuild and ambuildempty. An index on an empty table is three pages: TRUNCATE, and temporary tables at every commit, come
-// here as well.
+// ambuild and ambuildempty. An index on an empty table is three pages: TRUNCATE, and temporary tables at every commit,
+// come here as well.
 #include "core/base/random.hpp"
 #include "pg/am/am_callbacks.hpp"
 #include "pg/am/build_state.hpp"
@@ -8,7 +8,9 @@ namespace strata::pg {
 namespace {
 
 // The rotation depends on nothing but the dimensions: equal tables give equal indexes.
-constexpr uint64_t seed_of(uint32_t dim) { return mix64(0x7374726174610000ULL + dim); }
+constexpr uint64_t seed_of(uint32_t dim) {
+  return mix64(0x7374726174610000ULL + dim);
+}
 
 store::MetaDisk create_empty(PgPager& pager, RowShape const& shape) {
   store::MetaDisk const meta = store::meta_for(shape.dim, shape.column.metric, seed_of(shape.dim));
@@ -34,7 +36,9 @@ void build_filled(BuildState* build, IndexBuildResult* result) {
 
 }  // namespace
 
-void report_phase(BuildPhase phase) { pgstat_progress_update_param(PROGRESS_CREATEIDX_SUBPHASE, int64(phase)); }
+void report_phase(BuildPhase phase) {
+  pgstat_progress_update_param(PROGRESS_CREATEIDX_SUBPHASE, int64(phase));
+}
 
 IndexBuildResult* am_build(Relation heap, Relation index, IndexInfo* info) {
   if (RelationGetNumberOfBlocks(index) != 0)

@@ -1,8 +1,8 @@
-// What an index scan costs. The model follows the scan: rank the lists, read the codes of a share of them, all flat rows
-// and all growing rows, evaluate the survivors, then fetch heap rows in the order of their distance.
+// What an index scan costs. The model follows the scan: rank the lists, read the codes of a share of them, all flat
+// rows and all growing rows, evaluate the survivors, then fetch heap rows in the order of their distance.
 //
-// Page costs are the planner's, arithmetic is in cpu_operator_cost, which stands for about 25 ns here: a block of 32 scan
-// codes takes 20 to 140 ns, a refine row about 30 ns a 768 dimensions (both memory-bound: counted by bytes).
+// Page costs are the planner's, arithmetic is in cpu_operator_cost, which stands for about 25 ns here: a block of 32
+// scan codes takes 20 to 140 ns, a refine row about 30 ns a 768 dimensions (both memory-bound: counted by bytes).
 #include "pg/postgres.hpp"
 
 #include <cmath>
@@ -14,20 +14,23 @@
 namespace strata::pg {
 namespace {
 
-constexpr double bytes_per_operator = 500;     // codes that are read in the time of one operator
-constexpr double survivor_share = 0.03;        // of scanned rows that need their refine code
-constexpr double lists_read_min = 8;       // a scan reads at least about this many lists
-constexpr double limit_default = 16;           // rows, when the planner does not know
-constexpr double descent_cost_in_operators = 50;  // of pages that are in memory anyway, as the server's indexes count it
+constexpr double bytes_per_operator = 500;  // codes that are read in the time of one operator
+constexpr double survivor_share = 0.03;     // of scanned rows that need their refine code
+constexpr double lists_read_min = 8;        // a scan reads at least about this many lists
+constexpr double limit_default = 16;        // rows, when the planner does not know
+constexpr double descent_cost_in_operators =
+    50;  // of pages that are in memory anyway, as the server's indexes count it
 
-double pages_of(double bytes) { return std::ceil(bytes / BLCKSZ); }
+double pages_of(double bytes) {
+  return std::ceil(bytes / BLCKSZ);
+}
 
 // Share of the lists that is read before the first row can be returned. Measured at recall 0.95: 1 to 2.5 %, at 0.99
 // four to ten times as much.
 double scanned_share(IndexStats const& stats, double limit) {
   if (stats.list_count == 0) return 1;
-  double share = settings.probes > 0 ? double(settings.probes) / stats.list_count
-                                     : 0.001 / (1 - settings.recall_target);
+  double share =
+      settings.probes > 0 ? double(settings.probes) / stats.list_count : 0.001 / (1 - settings.recall_target);
   share = Max(share, lists_read_min / stats.list_count);
   if (stats.listed_rows > 0) share = Max(share, 4 * limit / double(stats.listed_rows));
   return Min(share, 1);

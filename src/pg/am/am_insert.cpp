@@ -15,7 +15,7 @@ struct InsertState {
   RowShape shape;
   store::Inserter* inserter;
   float* vector;
-  uint64_t room_seen;  // page groups of the lane when its size was last looked at
+  uint64_t room_seen;  // the lane's object and page groups after the last row; 0 before the first
 };
 
 InsertState* insert_state(Relation index, Relation heap, IndexInfo* info) {
@@ -39,11 +39,11 @@ bool am_insert(Relation index, Datum* values, bool* isnull, ItemPointer tid, Rel
   InsertState* const state = insert_state(index, heap, info);
   Row const row = make_row(state->shape, values[0], isnull[0], state->vector);
   report(store::insert_row(state->pager, *state->inserter, tid_of(tid), row.flags, row.hash, nullptr, row.vector));
-  // The lane got another chunk of pages: the moment to ask whether it has grown too long.
   uint64_t const room = uint64_t(raw(state->inserter->cursor.object)) << 32 | state->inserter->cursor.group_count;
   if (room != state->room_seen) {
+    // The lane got more pages; the first row of a statement counts only when enough time has passed.
+    maintain_after_insert(index, heap, state->room_seen == 0);
     state->room_seen = room;
-    maintain_after_insert(index, heap);
   }
   return false;
 }

@@ -1,6 +1,6 @@
 // Ordered scans. The search of store hands out candidates by a lower bound of their distance; here they get their exact
-// distance from the heap and leave in its order, as soon as neither a candidate nor anything the search has not looked at
-// can be nearer. The executor stops asking when it has enough: a scan that is never stopped returns every row.
+// distance from the heap and leave in its order, as soon as neither a candidate nor anything the search has not looked
+// at can be nearer. The executor stops asking when it has enough: a scan that is never stopped returns every row.
 #include <algorithm>
 
 #include "pg/am/am_callbacks.hpp"
@@ -15,9 +15,13 @@ namespace {
 
 constexpr uint32_t first_target = 16;  // rows looked for before it is known how many are wanted
 
-bool farther(FoundRow const& a, FoundRow const& b) { return a.distance > b.distance; }
+bool farther(FoundRow const& a, FoundRow const& b) {
+  return a.distance > b.distance;
+}
 
-ScanState* state_of(IndexScanDesc scan) { return static_cast<ScanState*>(scan->opaque); }
+ScanState* state_of(IndexScanDesc scan) {
+  return static_cast<ScanState*>(scan->opaque);
+}
 
 void keep_report(IndexScanDesc scan) {
   ScanState const* const state = state_of(scan);
@@ -43,7 +47,9 @@ void forget(IndexScanDesc scan) {
 }
 
 // The scores of store are squared distances of unit vectors under cosine.
-double score_scale(Metric metric) { return metric == Metric::cosine ? 2 : 1; }
+double score_scale(Metric metric) {
+  return metric == Metric::cosine ? 2 : 1;
+}
 
 void check_scan(IndexScanDesc scan) {
   if (scan->numberOfOrderBys != 1) elog(ERROR, "ivf index scans need one order");
@@ -65,8 +71,8 @@ void start(IndexScanDesc scan) {
   if (!(order->sk_flags & SK_ISNULL)) {
     VectorRef const query = vector_ref(order->sk_argument, shape.column.element);
     if (query.dim != shape.dim)
-      ereport(ERROR, (errcode(ERRCODE_DATA_EXCEPTION),
-                      errmsg("different vector dimensions %u and %u", shape.dim, query.dim)));
+      ereport(ERROR,
+              (errcode(ERRCODE_DATA_EXCEPTION), errmsg("different vector dimensions %u and %u", shape.dim, query.dim)));
     state->query = static_cast<float*>(state->pager.allocate(shape.dim * sizeof(float)));
     row = make_row(shape, order->sk_argument, false, state->query);
     if (row.vector)
@@ -116,7 +122,8 @@ bool next_ordered(ScanState* state, Tid* tid) {
     }
     bool const has_candidate = state->search->candidates.count > 0;
     double const nearest = state->found.count ? state->found[0].distance : get_float8_infinity();
-    if (has_candidate && (state->search->candidates[0].lower_bound <= nearest || store::search_exhausted(*state->search)))
+    if (has_candidate &&
+        (state->search->candidates[0].lower_bound <= nearest || store::search_exhausted(*state->search)))
       fetch_candidate(state);
     else if (!store::search_exhausted(*state->search))
       look_further(state);

@@ -1,5 +1,5 @@
-// ambulkdelete and amvacuumcleanup: marks dead entries by their TIDs alone; then a bounded piece of maintenance, for servers
-// where no background worker can be had.
+// ambulkdelete and amvacuumcleanup: marks dead entries by their TIDs alone; then a bounded piece of maintenance, for
+// servers where no background worker can be had.
 #include "pg/am/am_callbacks.hpp"
 #include "pg/page/pg_pager.hpp"
 #include "pg/worker/maintenance.hpp"

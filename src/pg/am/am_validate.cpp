@@ -16,8 +16,8 @@ struct Subject {
 // INFO, as the complaints of the server's own access methods, so that one call shows them all. Returns false.
 bool complain(Subject const& subject, char const* about) {
   ereport(INFO, (errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
-                 errmsg("operator class \"%s\" of operator family \"%s\" of access method ivf %s",
-                        subject.opclass_name, subject.family_name, about)));
+                 errmsg("operator class \"%s\" of operator family \"%s\" of access method ivf %s", subject.opclass_name,
+                        subject.family_name, about)));
   return false;
 }
 
@@ -28,12 +28,13 @@ bool check_procedures(Subject const& subject, CatCList* procedures) {
     Form_pg_amproc const form = reinterpret_cast<Form_pg_amproc>(GETSTRUCT(&procedures->members[i]->tuple));
     char const* const name = format_procedure(form->amproc);
     if (form->amproclefttype != form->amprocrighttype)
-      valid = complain(subject, psprintf("contains support function %s with different left and right input types", name));
+      valid =
+          complain(subject, psprintf("contains support function %s with different left and right input types", name));
     if (form->amprocnum != column_class_procedure)
       valid = complain(subject, psprintf("contains function %s with invalid support number %d", name, form->amprocnum));
     else if (!check_amproc_signature(form->amproc, INTERNALOID, true, 1, 1, INTERNALOID))
-      valid = complain(subject, psprintf("contains function %s with wrong signature for support number %d", name,
-                                         form->amprocnum));
+      valid = complain(
+          subject, psprintf("contains function %s with wrong signature for support number %d", name, form->amprocnum));
     else if (form->amproclefttype == subject.type)
       found = true;
   }
@@ -47,8 +48,8 @@ bool check_operators(Subject const& subject, CatCList* operators) {
     Form_pg_amop const form = reinterpret_cast<Form_pg_amop>(GETSTRUCT(&operators->members[i]->tuple));
     char const* const name = format_operator(form->amopopr);
     if (form->amopstrategy != distance_strategy) {
-      valid = complain(subject,
-                       psprintf("contains operator %s with invalid strategy number %d", name, form->amopstrategy));
+      valid =
+          complain(subject, psprintf("contains operator %s with invalid strategy number %d", name, form->amopstrategy));
       continue;
     }
     if (form->amoppurpose != AMOP_ORDER || get_op_rettype(form->amopopr) != FLOAT8OID ||

@@ -21,10 +21,10 @@ struct Loader {
   float* vector;
   // A batch of ranked rows.
   uint32_t batch_count, batch_capacity;
-  float* z;           // float[batch_capacity][padded_dim]
-  uint32_t* lists;    // of the batch
+  float* z;            // float[batch_capacity][padded_dim]
+  uint32_t* lists;     // of the batch
   uint32_t* segments;  // of the batch
-  char* records;      // bytea values of record_size bytes
+  char* records;       // bytea values of record_size bytes
   size_t record_size;
   TupleTableSlot* slot;
   SortedRows result;
@@ -88,7 +88,8 @@ void load_row(Relation, ItemPointer tid, Datum* values, bool* isnull, bool, void
 // Bytes of a ranked row in a segment, bitmap and bloom filters included.
 double row_size(store::IndexShape const& shape) {
   constexpr double fixed_size = 6 + 8 + 0.125 + 2 * sets::bloom_bits_per_key / 8.0;
-  return fixed_size + shape.refine_size + quant::block_size(shape.padded_dim, shape.scan.bits) / double(quant::block_rows);
+  return fixed_size + shape.refine_size +
+         quant::block_size(shape.padded_dim, shape.scan.bits) / double(quant::block_rows);
 }
 
 void begin_sort(Loader* loader, size_t memory_size) {

@@ -75,8 +75,8 @@ void build_codebook(BuildState* build) {
   policy::TrainingPlan const plan = policy::plan_training(row_estimate, shape.padded_dim, build->memory_max_size);
   sampler.wanted_count = plan.list_count > 0 ? uint32_t(plan.row_count) : frame_row_count;
   sampler.seen_count = 0;
-  sampler.sample.rows = static_cast<float*>(
-      pager.allocate(size_t(sampler.wanted_count) * shape.padded_dim * sizeof(float)));
+  sampler.sample.rows =
+      static_cast<float*>(pager.allocate(size_t(sampler.wanted_count) * shape.padded_dim * sizeof(float)));
   double const blocks_wanted = Max(block_surplus * sampler.wanted_count / Max(density, 0.01), density_block_count);
   sample_blocks(&sampler, heap_block_count, BlockNumber(Min(blocks_wanted, double(heap_block_count))));
 

@@ -1,5 +1,6 @@
-// CREATE INDEX on a filled table, in three steps: a sample of the rows gives frame and codebook (build_sample), one scan of
-// the table encodes every row and sorts it by segment and list (build_load), then the segments are written (build_write).
+// CREATE INDEX on a filled table, in three steps: a sample of the rows gives frame and codebook (build_sample), one
+// scan of the table encodes every row and sorts it by segment and list (build_load), then the segments are written
+// (build_write).
 #pragma once
 #include "pg/am/row.hpp"
 #include "pg/page/pg_pager.hpp"

@@ -12,7 +12,8 @@ struct RowReader {
 
 // Returns the list of the row; `view` points into the slot.
 uint32_t read_row(RowReader* reader, store::RowView* view) {
-  if (!tuplesort_gettupleslot(reader->sort, true, false, reader->slot, nullptr)) elog(ERROR, "sorted rows ended too early");
+  if (!tuplesort_gettupleslot(reader->sort, true, false, reader->slot, nullptr))
+    elog(ERROR, "sorted rows ended too early");
   bool is_null;
   uint64_t const place = uint64_t(DatumGetInt64(slot_getattr(reader->slot, 1, &is_null)));
   char const* const record = VARDATA_ANY(DatumGetPointer(slot_getattr(reader->slot, 2, &is_null)));

@@ -16,14 +16,15 @@ constexpr ColumnClass halfvec_l2{ColumnRole::vector, Metric::l2, Element::float1
 constexpr ColumnClass halfvec_ip{ColumnRole::vector, Metric::inner_product, Element::float16};
 constexpr ColumnClass halfvec_cosine{ColumnRole::vector, Metric::cosine, Element::float16};
 
-Datum pointer_to(ColumnClass const& column) { return PointerGetDatum(&column); }
+Datum pointer_to(ColumnClass const& column) {
+  return PointerGetDatum(&column);
+}
 
 }  // namespace
 
 ColumnClass const& column_class(Relation index, AttrNumber attribute) {
   FmgrInfo* procedure = index_getprocinfo(index, attribute, column_class_procedure);
-  return *reinterpret_cast<ColumnClass const*>(
-      DatumGetPointer(FunctionCall1(procedure, PointerGetDatum(nullptr))));
+  return *reinterpret_cast<ColumnClass const*>(DatumGetPointer(FunctionCall1(procedure, PointerGetDatum(nullptr))));
 }
 
 VectorRef vector_ref(Datum value, Element element, void** to_free) {
@@ -69,9 +70,21 @@ double ordering_distance(Metric metric, VectorRef a, VectorRef b) {
 
 }  // namespace strata::pg
 
-STRATA_FUNCTION(ivf_vector_l2_class) { return strata::pg::pointer_to(strata::pg::vector_l2); }
-STRATA_FUNCTION(ivf_vector_ip_class) { return strata::pg::pointer_to(strata::pg::vector_ip); }
-STRATA_FUNCTION(ivf_vector_cosine_class) { return strata::pg::pointer_to(strata::pg::vector_cosine); }
-STRATA_FUNCTION(ivf_halfvec_l2_class) { return strata::pg::pointer_to(strata::pg::halfvec_l2); }
-STRATA_FUNCTION(ivf_halfvec_ip_class) { return strata::pg::pointer_to(strata::pg::halfvec_ip); }
-STRATA_FUNCTION(ivf_halfvec_cosine_class) { return strata::pg::pointer_to(strata::pg::halfvec_cosine); }
+STRATA_FUNCTION(ivf_vector_l2_class) {
+  return strata::pg::pointer_to(strata::pg::vector_l2);
+}
+STRATA_FUNCTION(ivf_vector_ip_class) {
+  return strata::pg::pointer_to(strata::pg::vector_ip);
+}
+STRATA_FUNCTION(ivf_vector_cosine_class) {
+  return strata::pg::pointer_to(strata::pg::vector_cosine);
+}
+STRATA_FUNCTION(ivf_halfvec_l2_class) {
+  return strata::pg::pointer_to(strata::pg::halfvec_l2);
+}
+STRATA_FUNCTION(ivf_halfvec_ip_class) {
+  return strata::pg::pointer_to(strata::pg::halfvec_ip);
+}
+STRATA_FUNCTION(ivf_halfvec_cosine_class) {
+  return strata::pg::pointer_to(strata::pg::halfvec_cosine);
+}

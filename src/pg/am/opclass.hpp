@@ -7,7 +7,7 @@
 
 namespace strata::pg {
 
-constexpr uint16 distance_strategy = 1;      // of the operator a vector column is ordered by
+constexpr uint16 distance_strategy = 1;  // of the operator a vector column is ordered by
 constexpr uint16 column_class_procedure = 1;
 
 enum class ColumnRole : uint8_t { vector = 1, filter = 2 };

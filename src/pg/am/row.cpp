@@ -33,8 +33,7 @@ Row make_row(RowShape const& shape, Datum value, bool is_null, float* vector) {
   void* copy;
   VectorRef const ref = vector_ref(value, shape.column.element, &copy);
   if (ref.dim != shape.dim)
-    ereport(ERROR,
-            (errcode(ERRCODE_DATA_EXCEPTION), errmsg("expected %u dimensions, not %u", shape.dim, ref.dim)));
+    ereport(ERROR, (errcode(ERRCODE_DATA_EXCEPTION), errmsg("expected %u dimensions, not %u", shape.dim, ref.dim)));
   copy_elements(ref, vector);
   if (copy) pfree(copy);
   Row row{0, canonical_hash(shape.dim, vector), vector};
@@ -58,6 +57,8 @@ Tid tid_of(ItemPointer pointer) {
   return Tid::of(ItemPointerGetBlockNumberNoCheck(pointer), ItemPointerGetOffsetNumberNoCheck(pointer));
 }
 
-void set_item_pointer(ItemPointer pointer, Tid tid) { ItemPointerSet(pointer, tid.block(), tid.offset()); }
+void set_item_pointer(ItemPointer pointer, Tid tid) {
+  ItemPointerSet(pointer, tid.block(), tid.offset());
+}
 
 }  // namespace strata::pg

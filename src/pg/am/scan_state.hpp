@@ -14,10 +14,10 @@ struct FoundRow {
 };
 
 enum class ScanPhase : uint8_t {
-  start,     // nothing was done since amrescan
-  ordered,   // rows by their distance
-  late,      // rows found too late for their place in the order
-  unordered, // rows without a distance: all rows when the query has none, else zero vectors, then NULLs
+  start,      // nothing was done since amrescan
+  ordered,    // rows by their distance
+  late,       // rows found too late for their place in the order
+  unordered,  // rows without a distance: all rows when the query has none, else zero vectors, then NULLs
   done,
 };
 
@@ -28,13 +28,13 @@ struct ScanState {
   PgPager pager;
   ScanHeap* heap;
   store::Search* search;
-  float* query;                      // float[dim]
-  uint32_t target;                   // rows the search has been told to look for
-  store::Array<FoundRow> found;      // binary heap, nearest first
-  store::Array<FoundRow> late;       // sorted when its phase begins
+  float* query;                  // float[dim]
+  uint32_t target;               // rows the search has been told to look for
+  store::Array<FoundRow> found;  // binary heap, nearest first
+  store::Array<FoundRow> late;   // sorted when its phase begins
   uint32_t late_at;
-  double last_distance;              // of the row returned last; -inf before the first
-  store::RowIterator rows;           // phase unordered
+  double last_distance;     // of the row returned last; -inf before the first
+  store::RowIterator rows;  // phase unordered
   uint64_t returned_count;
 };
 

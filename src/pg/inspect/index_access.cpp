@@ -23,8 +23,7 @@ Oid table_of(Oid index) {
   Oid const heap = IndexGetRelation(index, true);
   if (!OidIsValid(heap)) {
     char const* const name = get_rel_name(index);
-    if (!name)
-      ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("index with OID %u does not exist", index)));
+    if (!name) ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("index with OID %u does not exist", index)));
     ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("\"%s\" is not an ivf index", name)));
   }
   return heap;
@@ -45,11 +44,11 @@ OpenIndex open_ivf_index(Oid index_oid, LOCKMODE lock, Missing missing) {
     if (!same)
       ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("index with OID %u does not exist", index_oid)));
     if (!is_ivf(index))
-      ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
-                      errmsg("\"%s\" is not an ivf index", RelationGetRelationName(index)),
-                      index->rd_rel->relkind == RELKIND_PARTITIONED_INDEX
-                          ? errhint("Name the indexes of the partitions one by one.")
-                          : 0));
+      ereport(ERROR,
+              (errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("\"%s\" is not an ivf index", RelationGetRelationName(index)),
+               index->rd_rel->relkind == RELKIND_PARTITIONED_INDEX
+                   ? errhint("Name the indexes of the partitions one by one.")
+                   : 0));
     ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("%s", obstacle(index))));
   }
   if (index) relation_close(index, lock);

@@ -7,7 +7,8 @@ STRATA_FUNCTION(last_scan) {
   ScanReport const& scan = last_scan;
   if (!scan.any) PG_RETURN_NULL();
   TupleDesc shape;
-  if (get_call_result_type(fcinfo, nullptr, &shape) != TYPEFUNC_COMPOSITE) elog(ERROR, "return type must be a row type");
+  if (get_call_result_type(fcinfo, nullptr, &shape) != TYPEFUNC_COMPOSITE)
+    elog(ERROR, "return type must be a row type");
   Datum values[] = {
       ObjectIdGetDatum(scan.index),
       Int32GetDatum(int32(scan.counters.segment_count)),

@@ -1,5 +1,5 @@
-// strata.list_segments(index): what the manifest of an index names, one row an object. The view strata.segments shows it for
-// all indexes.
+// strata.list_segments(index): what the manifest of an index names, one row an object. The view strata.segments shows
+// it for all indexes.
 #include "core/sets/bitmap.hpp"
 #include "pg/entry.hpp"
 #include "pg/inspect/index_access.hpp"

@@ -20,8 +20,7 @@ struct HeapCheck {
 
 void find_row(Relation, ItemPointer tid, Datum*, bool*, bool, void* state) {
   auto* const check = static_cast<HeapCheck*>(state);
-  uint64_t const key =
-      Tid::of(ItemPointerGetBlockNumberNoCheck(tid), ItemPointerGetOffsetNumberNoCheck(tid)).key;
+  uint64_t const key = Tid::of(ItemPointerGetBlockNumberNoCheck(tid), ItemPointerGetOffsetNumberNoCheck(tid)).key;
   if (!std::binary_search(check->tids.begin(), check->tids.end(), key))
     ereport(ERROR, (errcode(ERRCODE_INDEX_CORRUPTED),
                     errmsg("row (%u,%u) of table \"%s\" is not in index \"%s\"", ItemPointerGetBlockNumberNoCheck(tid),
@@ -48,10 +47,10 @@ uint64_t check_heap(PgPager& pager) {
   std::sort(check.tids.begin(), check.tids.end());
   uint64_t const* const twice = std::adjacent_find(check.tids.begin(), check.tids.end());
   if (twice != check.tids.end())
-    ereport(ERROR, (errcode(ERRCODE_INDEX_CORRUPTED),
-                    errmsg("row (%u,%u) of table \"%s\" is in index \"%s\" twice", Tid{*twice}.block(),
-                           Tid{*twice}.offset(), RelationGetRelationName(check.heap),
-                           RelationGetRelationName(check.index))));
+    ereport(ERROR,
+            (errcode(ERRCODE_INDEX_CORRUPTED),
+             errmsg("row (%u,%u) of table \"%s\" is in index \"%s\" twice", Tid{*twice}.block(), Tid{*twice}.offset(),
+                    RelationGetRelationName(check.heap), RelationGetRelationName(check.index))));
   // As a concurrent build: rows that the snapshot sees, under the TIDs that an index knows them by.
   IndexInfo* const info = BuildIndexInfo(check.index);
   info->ii_Concurrent = true;
@@ -71,8 +70,8 @@ STRATA_FUNCTION(verify) {
   Oid const index_oid = PG_GETARG_OID(0);
   bool const with_heap = PG_GETARG_BOOL(1);
   require_select(index_oid);
-  // Neither VACUUM nor a rewrite may change what is compared with what. Both are foreign to a standby, where replay goes on
-  // and a query that it overtakes is cancelled.
+  // Neither VACUUM nor a rewrite may change what is compared with what. Both are foreign to a standby, where replay
+  // goes on and a query that it overtakes is cancelled.
   bool const alone = !RecoveryInProgress();
   LOCKMODE const lock = alone ? ShareUpdateExclusiveLock : AccessShareLock;
   OpenIndex const open = open_ivf_index(index_oid, lock);
@@ -85,7 +84,8 @@ STRATA_FUNCTION(verify) {
   close_ivf_index(open, NoLock);
 
   TupleDesc shape;
-  if (get_call_result_type(fcinfo, nullptr, &shape) != TYPEFUNC_COMPOSITE) elog(ERROR, "return type must be a row type");
+  if (get_call_result_type(fcinfo, nullptr, &shape) != TYPEFUNC_COMPOSITE)
+    elog(ERROR, "return type must be a row type");
   Datum values[] = {Int64GetDatum(int64(result.row_count)), Int64GetDatum(int64(result.deleted_count)),
                     Int64GetDatum(int64(heap_rows)),        Int32GetDatum(int32(result.object_count)),
                     Int64GetDatum(result.page_count),       Int64GetDatum(result.free_page_count)};

@@ -38,11 +38,27 @@ BufferAccessStrategy strategy_of(PageAccess access, MemoryContext context) {
 // The server's macros count in a volatile, which C++20 frowns upon.
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wvolatile"
-void begin_critical() { START_CRIT_SECTION(); }
-void end_critical() { END_CRIT_SECTION(); }
+void begin_critical() {
+  START_CRIT_SECTION();
+}
+void end_critical() {
+  END_CRIT_SECTION();
+}
 #pragma GCC diagnostic pop
 
-void init_image(char* image) { PageInit(image, BLCKSZ, sizeof(format::PageTailDisk)); }
+// Whether somebody waits for (or has) a lock that lets nobody else in. Asked by trying for a weak lock: it is refused when a
+// waiter's lock conflicts with it. LockHasWaiters() would not do: it knows nothing of locks taken on the fast path.
+bool is_wanted_alone(Relation relation) {
+  LOCKTAG tag;
+  SET_LOCKTAG_RELATION(tag, relation->rd_lockInfo.lockRelId.dbId, relation->rd_lockInfo.lockRelId.relId);
+  if (LockAcquire(&tag, RowShareLock, /* sessionLock */ false, /* dontWait */ true) == LOCKACQUIRE_NOT_AVAIL) return true;
+  LockRelease(&tag, RowShareLock, /* sessionLock */ false);
+  return false;
+}
+
+void init_image(char* image) {
+  PageInit(image, BLCKSZ, sizeof(format::PageTailDisk));
+}
 
 // Moves pd_lower to the end of the data.
 void settle_image(char* image) {
@@ -55,19 +71,23 @@ void settle_image(char* image) {
 }  // namespace
 
 PgPager::PgPager(Relation index, Relation heap, PageAccess access, ForkNumber fork, MemoryContext context)
-    : index_(index), heap_(heap), strategy_(strategy_of(access, context)), context_(context), fork_(fork), access_(access) {}
+    : index_(index),
+      heap_(heap),
+      strategy_(strategy_of(access, context)),
+      context_(context),
+      fork_(fork),
+      access_(access) {}
 
 format::PageSpan PgAction::take(BlockNo block, bool fresh) {
   for (uint32_t i = 0; i < count_; i++) {
-    if (opened_[i].block == block)
-      return {reinterpret_cast<std::byte*>(opened_[i].image) + SizeOfPageHeaderData};
+    if (opened_[i].block == block) return {reinterpret_cast<std::byte*>(opened_[i].image) + SizeOfPageHeaderData};
   }
   STRATA_ASSERT(count_ < store::pages_per_action_max);
   Relation const index = pager_.index_;
   pager_.extend_to(raw(block) + 1);
   // A page whose content does not matter is not read: what a crash left there may not even pass its checksum.
-  Buffer const buffer = ReadBufferExtended(index, pager_.fork_, raw(block), fresh ? RBM_ZERO_AND_LOCK : RBM_NORMAL,
-                                           pager_.strategy_);
+  Buffer const buffer =
+      ReadBufferExtended(index, pager_.fork_, raw(block), fresh ? RBM_ZERO_AND_LOCK : RBM_NORMAL, pager_.strategy_);
   if (!fresh) LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
   bool const whole = fresh || PageIsNew(BufferGetPage(buffer));
   char* image;
@@ -158,8 +178,19 @@ bool PgPager::is_removable(uint64_t xid) {
   return GlobalVisCheckRemovableFullXid(heap, full);
 }
 
-// Generic WAL cannot carry a conflict horizon, and a resource manager of our own would have to be preloaded wherever the
-// WAL is replayed. nbtree's page reuse record touches no page: its replay only cancels queries with older snapshots.
+void PgPager::end_if_waited_for() {
+  constexpr int interval_ms = 50;
+  TimestampTz const now = GetCurrentTimestamp();
+  if (!TimestampDifferenceExceeds(waiters_checked_at_, now, interval_ms)) return;
+  waiters_checked_at_ = now;
+  if (!is_wanted_alone(heap_) && !is_wanted_alone(index_)) return;
+  ereport(DEBUG1, (errmsg_internal("maintenance of index \"%s\" gives way", RelationGetRelationName(index_))));
+  proc_exit(0);
+}
+
+// Generic WAL cannot carry a conflict horizon, and a resource manager of our own would have to be preloaded wherever
+// the WAL is replayed. nbtree's page reuse record touches no page: its replay only cancels queries with older
+// snapshots.
 void PgPager::resolve_conflicts(uint64_t xid) {
   if (!RelationNeedsWAL(index_) || !XLogStandbyInfoActive()) return;
   xl_btree_reuse_page record = reuse_record(index_, FullTransactionIdFromU64(xid));
@@ -174,8 +205,7 @@ void* PgPager::allocate(size_t size) {
   if (size > MaxAllocHugeSize - overhead)
     ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("invalid memory alloc request size %zu", size)));
   char* const start = static_cast<char*>(MemoryContextAllocHuge(context_, size + overhead));
-  uintptr_t const aligned =
-      (reinterpret_cast<uintptr_t>(start) + overhead - 1) / memory_alignment * memory_alignment;
+  uintptr_t const aligned = (reinterpret_cast<uintptr_t>(start) + overhead - 1) / memory_alignment * memory_alignment;
   reinterpret_cast<void**>(aligned)[-1] = start;
   return reinterpret_cast<void*>(aligned);
 }

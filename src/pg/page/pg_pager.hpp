@@ -1,5 +1,5 @@
-// The Pager of store (store/pager.hpp holds the contract) on a fork of an index relation: buffers, generic WAL, full-page
-// images and heavyweight locks.
+// The Pager of store (store/pager.hpp holds the contract) on a fork of an index relation: buffers, generic WAL,
+// full-page images and heavyweight locks.
 //
 //   0            24                             24 + used            8176                8192
 //   | page header | body                         | zeros              | PageTailDisk       |
@@ -116,13 +116,18 @@ class PgPager {
   void* allocate(size_t size);
   void release(void* memory);
 
-  // Also where VACUUM keeps to its cost limit.
+  // Also where VACUUM keeps to its cost limit and a background worker gives way.
   void check_interrupts() {
     if (access_ == PageAccess::vacuum)
       vacuum_delay(false);
     else
       CHECK_FOR_INTERRUPTS();
+    if (gives_way_) end_if_waited_for();
   }
+  // From now on check_interrupts() ends the process when a session waits for a lock on table or index: for background
+  // workers that hold AccessShareLock on the table and RowExclusiveLock on the index, and whose work can be taken up
+  // again by anybody.
+  void give_way() { gives_way_ = true; }
   template <class Fn>
   auto run_core(Fn&& fn) {
     return into_core(std::forward<Fn>(fn));
@@ -148,6 +153,7 @@ class PgPager {
     LockBuffer(buffer, BUFFER_LOCK_SHARE);
     return buffer;
   }
+  void end_if_waited_for();
   template <class Fill>
   void write_pages(Buffer const* buffers, uint32_t count, Fill&& fill);
   void apply_images(Buffer const* buffers, char* const* images, uint32_t count);
@@ -162,6 +168,8 @@ class PgPager {
   PageAccess access_ = PageAccess::random;
   uint32_t block_count_ = 0;  // as last seen; files never shrink while they are open
   bool horizon_is_fresh_ = false;
+  bool gives_way_ = false;
+  TimestampTz waiters_checked_at_ = 0;
   uint64_t read_count_ = 0;
 };
 static_assert(store::Pager<PgPager>);

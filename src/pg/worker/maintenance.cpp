@@ -1,8 +1,108 @@
 #include "pg/worker/maintenance.hpp"
 
-namespace strata::pg {
+#include "pg/am/am_options.hpp"
+#include "pg/settings.hpp"
+#include "pg/worker/worker.hpp"
 
-void maintain_after_insert(Relation, Relation) {}
-void maintain_in_vacuum(Relation, Relation) {}
+namespace strata::pg {
+namespace {
+
+constexpr uint32_t vacuum_steps_max = 16;
+constexpr uint64_t vacuum_rows_max = 2000000;  // rewritten in one VACUUM of one index
+constexpr uint64_t overflow_factor = 2;        // times insert_buffer: nobody seals, so the inserter does
+
+// The last look of this backend. One index is remembered: sessions that write to many look more often.
+struct LastLook {
+  Oid index;
+  TimestampTz at;
+};
+LastLook last_look;
+
+bool is_time_to_look(Relation index) {
+  TimestampTz const now = GetCurrentTimestamp();
+  bool const same = last_look.index == RelationGetRelid(index);
+  if (same && !TimestampDifferenceExceeds(last_look.at, now, settings.auto_flush_interval_ms)) return false;
+  last_look = {RelationGetRelid(index), now};
+  return true;
+}
+
+void seal_here(Relation index, Relation heap, store::MaintainOptions options) {
+  options.train = options.merge = false;
+  MemoryContext const context = AllocSetContextCreate(CurrentMemoryContext, "ivf seal", ALLOCSET_DEFAULT_SIZES);
+  PgPager pager(index, heap, PageAccess::random, MAIN_FORKNUM, context);
+  pager.lock(store::LockName::merge);
+  // Whoever held the lock may have done it.
+  store::Outlook outlook;
+  report(store::look_ahead(pager, options, &outlook));
+  if (outlook.growing_bytes >= options.insert_buffer_bytes) {
+    store::RewriteResult sealed;
+    report(store::flush(pager, &sealed));
+  }
+  pager.unlock(store::LockName::merge);
+  MemoryContextDelete(context);
+}
+
+}  // namespace
+
+PageAccess maintenance_access(Relation index) {
+  return RelationGetNumberOfBlocks(index) > BlockNumber(NBuffers) / 4 ? PageAccess::bulk_write : PageAccess::random;
+}
+
+store::MaintainOptions maintain_options(Relation index) {
+  IndexOptions const from = index_options(index);
+  store::MaintainOptions options;
+  options.insert_buffer_bytes = uint64_t(from.insert_buffer_mb) << 20;
+  options.min_seal_rows = uint64_t(from.min_seal_rows);
+  options.min_seal_age_us = int64_t(settings.auto_flush_interval_ms) * 1000;
+  options.max_growing_age_us = int64_t(from.max_growing_age_s) * USECS_PER_SEC;
+  options.segment_bytes = uint64_t(from.segment_size_mb) << 20;
+  options.compact_threshold = from.compact_threshold;
+  options.memory_max_bytes = size_t(maintenance_work_mem) * 1024;
+  return options;
+}
+
+bool maintain_once(PgPager& pager, store::MaintainOptions const& options, bool wait, store::MaintainResult* result) {
+  *result = store::MaintainResult{};
+  if (wait)
+    pager.lock(store::LockName::merge);
+  else if (!pager.try_lock(store::LockName::merge))
+    return false;
+  report(store::drop_unfinished(pager));
+  report(store::maintain(pager, options, result));
+  pager.unlock(store::LockName::merge);
+  return result->step != store::Step::nothing;
+}
+
+void maintain_after_insert(Relation index, Relation heap, bool first_row) {
+  if (settings.auto_flush_interval_ms == 0) return;
+  if (!is_time_to_look(index) && first_row) return;
+  store::MaintainOptions const options = maintain_options(index);
+  MemoryContext const context = AllocSetContextCreate(CurrentMemoryContext, "ivf look", ALLOCSET_SMALL_SIZES);
+  PgPager pager(index, heap, PageAccess::random, MAIN_FORKNUM, context);
+  store::Outlook outlook;
+  report(store::look_ahead(pager, options, &outlook));
+  MemoryContextDelete(context);
+  if (!outlook.seal_due) return;
+  request_worker(index);
+  // An apply worker that stops to seal would hold up replication.
+  if (outlook.growing_bytes >= overflow_factor * options.insert_buffer_bytes && !IsLogicalWorker())
+    seal_here(index, heap, options);
+}
+
+void maintain_in_vacuum(Relation index, Relation heap) {
+  if (IsParallelWorker()) return;
+  store::MaintainOptions const options = maintain_options(index);
+  MemoryContext const context = AllocSetContextCreate(CurrentMemoryContext, "ivf maintenance", ALLOCSET_DEFAULT_SIZES);
+  uint64_t rows = 0;
+  for (uint32_t step = 0; step < vacuum_steps_max && rows < vacuum_rows_max; step++) {
+    PgPager pager(index, heap, maintenance_access(index), MAIN_FORKNUM, context);
+    store::MaintainResult result;
+    if (!maintain_once(pager, options, false, &result)) break;
+    if (result.step != store::Step::reclaimed) rows += result.row_count;
+    MemoryContextReset(context);
+    vacuum_delay(false);
+  }
+  MemoryContextDelete(context);
+}
 
 }  // namespace strata::pg

@@ -1,14 +1,27 @@
-// When an index is maintained, and by whom: the triggers in INSERT and VACUUM, and the bounded work done there.
+// When an index is maintained, and by whom: the triggers in INSERT and VACUUM, and the work that is done right there.
 #pragma once
 #include "pg/page/pg_pager.hpp"
+#include "store/maintain.hpp"
 
 namespace strata::pg {
 
-// Called by an inserter that holds no lock, when its lane got more room. Starts a background worker when there is something
-// to do; seals in the foreground when the growing part has reached twice its limit and nobody else does it.
-void maintain_after_insert(Relation index, Relation heap);
+// Thresholds from the options of the index and the settings of the session.
+store::MaintainOptions maintain_options(Relation index);
 
-// Called at the end of VACUUM: as much as may be done without keeping VACUUM from the next index for long.
+// Large indexes are rewritten through a small ring of buffers, so that maintenance does not empty the cache.
+PageAccess maintenance_access(Relation index);
+
+// Called by an inserter without locks of store. Looks at most once in strata.auto_flush_interval, unless the growing
+// part got more pages (`first_row` is false). Asks for a background worker when something is due; when the growing part
+// has reached twice its limit, seals it here.
+void maintain_after_insert(Relation index, Relation heap, bool first_row);
+
+// Called at the end of VACUUM: does what is due, but not so much that VACUUM is kept from its next index for long.
+// Leaves it to a worker that is at it already.
 void maintain_in_vacuum(Relation index, Relation heap);
+
+// One step of maintenance under LockName::merge. False when there was nothing to do, or, with `wait` false, somebody
+// else does it. Requires a transaction; reads no user data and needs no snapshot.
+bool maintain_once(PgPager& pager, store::MaintainOptions const& options, bool wait, store::MaintainResult* result);
 
 }  // namespace strata::pg
