@@ -122,7 +122,8 @@ def core_only_last(tree: Tree):
         rows = includes(tree.text(path))
         if path.endswith(".cpp") and (not rows or rows[-1][2] != "core/base/core_only.hpp"):
             yield Finding(path, rows[-1][0] if rows else 1, 'the last include of a .cpp of core is '
-                          '"core/base/core_only.hpp", after an empty line, lest clang-format sorts it up: it proves that '
+                          '"core/base/core_only.hpp", after an empty line, lest clang-format sorts it up: '
+                          'it proves that '
                           "no header of the server came in")
 
 

@@ -4,9 +4,10 @@
 #include <limits>
 
 #include "core/base/check.hpp"
-#include "core/base/core_only.hpp"
 #include "core/cluster/assign_kernel.hpp"
 #include "core/math/simd.hpp"
+
+#include "core/base/core_only.hpp"
 
 namespace strata::cluster {
 namespace {

@@ -9,10 +9,11 @@
 #include <cstring>
 #include <vector>
 
-#include "core/base/core_only.hpp"
 #include "core/base/limits.hpp"
 #include "core/base/random.hpp"
 #include "core/cluster/assign.hpp"
+
+#include "core/base/core_only.hpp"
 
 // Of the OpenMP runtime that FAISS is built with; declared here because not every compiler ships omp.h.
 extern "C" {

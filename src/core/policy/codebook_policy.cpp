@@ -2,9 +2,10 @@
 
 #include <cmath>
 
-#include "core/base/core_only.hpp"
 #include "core/base/limits.hpp"
 #include "core/cluster/kmeans.hpp"
+
+#include "core/base/core_only.hpp"
 
 namespace strata::policy {
 namespace {

@@ -22,7 +22,9 @@ class Memory {
  private:
   std::vector<char> bytes_;
 };
-Memory memory_of(size_t size) { return Memory(size); }
+Memory memory_of(size_t size) {
+  return Memory(size);
+}
 
 double distance2(uint32_t dim, float const* a, float const* b) {
   double sum = 0.0;
