@@ -33,8 +33,10 @@ inline BlockNumber extend_relation_to(Relation relation, ForkNumber fork, Buffer
     Buffer buffers[64];
     uint32 wanted = Min(block_count - current, uint32(lengthof(buffers)));
     uint32 extended = 0;
-    BlockNumber first =
-        ExtendBufferedRelBy(BMR_REL(relation), fork, strategy, /* flags */ 0, wanted, buffers, &extended);
+    // What BMR_REL() makes, which leaves fields out and so draws a warning in C++.
+    BufferManagerRelation target = {};
+    target.rel = relation;
+    BlockNumber first = ExtendBufferedRelBy(target, fork, strategy, /* flags */ 0, wanted, buffers, &extended);
     for (uint32 i = 0; i < extended; i++) ReleaseBuffer(buffers[i]);
     current = first + extended;
   }
