@@ -33,7 +33,9 @@ class SqlSession : public Session {
       : bench_(bench), connection_(bench.dsn, database) {
     Options const& options = bench.options;
     // The index under test shall answer, whatever the planner thinks of its cost; the caller checks that it does.
-    connection_.exec("SET enable_seqscan = off; SET enable_sort = off");
+    connection_.exec(
+        "SET enable_seqscan = off; SET enable_sort = off; SET jit = off; "
+        "SET max_parallel_workers_per_gather = 0");
     for (NamedValues const* values : {&options.session_settings, &setting}) {
       for (auto const& [name, value] : *values)
         connection_.exec("SET " + name + " = " + connection_.quote_literal(value));
@@ -111,12 +113,13 @@ class SqlRun {
   }
 
   EngineResult run() {
-    if (!make_database()) return std::move(result_);
     try {  // what was measured before an error is kept
-      Connection connection(bench_.dsn, database_);
-      load_and_build(connection);
-      search_all(connection);
-      run_writes(connection);
+      if (make_database()) {
+        Connection connection(bench_.dsn, database_);
+        load_and_build(connection);
+        search_all(connection);
+        run_writes(connection);
+      }
     } catch (std::exception const& error) {
       result_.failure = error.what();
     }
@@ -159,7 +162,6 @@ class SqlRun {
     inside.exec("CREATE EXTENSION " + connection.quote_name(spec_.extension));
     if (inside.value("SELECT 1 FROM pg_am WHERE amname = " + inside.quote_literal(spec_.method)).empty()) {
       result_.skipped = "the extension " + spec_.extension + " " + version + " has no access method " + spec_.method;
-      drop_database();
       return false;
     }
     return true;
