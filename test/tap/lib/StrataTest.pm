@@ -15,7 +15,7 @@ use IPC::Run ();
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use Time::HiRes qw(usleep);
+use Time::HiRes qw(sleep time);
 
 our @EXPORT = qw(
   strata_node standby_of crash_and_restart make_table add_rows recall same_result sql verify_index wait_until
@@ -67,15 +67,32 @@ sub standby_of
     return $standby;
 }
 
-# kill -9 of the postmaster, then recovery. The backends die when they notice; a start before that fails, and the
-# attempt confuses the module's idea of what is running, so wait first.
+# kill -9 of the postmaster, then recovery. Its backends end when they notice; a start before that fails, and a failed
+# start confuses the module's idea of what is running. So wait: two seconds, and until the process is gone.
 sub crash_and_restart
 {
     my ($node) = @_;
+    my $lock_file = $node->data_dir . '/postmaster.pid';
+    my ($pid) = split /\n/, slurp_file($lock_file);
     $node->kill9;
-    usleep(2_000_000);
+    my $killed_at = time;
+    # A signal may end a sleep early, hence the clock.
+    sleep(0.1) while time - $killed_at < 2 || (is_running($pid) && time - $killed_at < 60);
+    # Nobody waits for orphans in some containers; a dead process that still has its number blocks the start.
+    unlink $lock_file if kill(0, $pid);
     $node->start;
     return;
+}
+
+# Whether there is such a process that is not just waiting to be collected.
+sub is_running
+{
+    my ($pid) = @_;
+    return 0 unless kill(0, $pid);
+    open(my $file, '<', "/proc/$pid/stat") or return 1;
+    my $stat = <$file> // '';
+    close($file);
+    return $stat !~ /\) Z /;
 }
 
 # One statement's result, as psql -At prints it.
