@@ -16,6 +16,7 @@ struct MaintainOptions {
   uint64_t segment_bytes = uint64_t(1) << 30;
   double compact_threshold = 0.1;
   size_t memory_max_bytes = size_t(256) << 20;  // of one training or rewrite
+  double retired_share_max = 1.0;  // of the live bytes: with more waiting for old snapshots nothing is rewritten
   bool seal = true;    // allowed kinds of work
   bool train = true;
   bool merge = true;
@@ -117,6 +118,7 @@ inline policy::MergeOptions merge_options(Manifest const& manifest, IndexFacts c
   merge.newest_epoch = manifest.header.epoch;
   merge.list_row_count_min = facts.codebook.list_count / 2 + 1;  // as in rewrite()
   merge.retired_bytes = facts.retired_bytes;
+  merge.retired_share_max = options.retired_share_max;
   merge.force = options.force_merge;
   return merge;
 }

@@ -1,5 +1,7 @@
 // ambuild and ambuildempty. An index on an empty table is three pages: TRUNCATE, and temporary tables at every commit,
 // come here as well.
+#include "pg/postgres.hpp"
+
 #include "core/base/random.hpp"
 #include "pg/am/am_callbacks.hpp"
 #include "pg/am/build_state.hpp"

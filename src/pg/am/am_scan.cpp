@@ -1,6 +1,8 @@
 // Ordered scans. The search of store hands out candidates by a lower bound of their distance; here they get their exact
 // distance from the heap and leave in its order, as soon as neither a candidate nor anything the search has not looked
 // at can be nearer. The executor stops asking when it has enough: a scan that is never stopped returns every row.
+#include "pg/postgres.hpp"
+
 #include <algorithm>
 
 #include "pg/am/am_callbacks.hpp"

@@ -1,4 +1,6 @@
 // The scan of CREATE INDEX: every row is encoded, named its list, and goes into a sort by segment and list.
+#include "pg/postgres.hpp"
+
 #include "core/cluster/assign.hpp"
 #include "pg/am/am_options.hpp"
 #include "pg/am/build_state.hpp"

@@ -1,4 +1,6 @@
 // Sample and codebook of a CREATE INDEX. Rows come from randomly chosen blocks of the table.
+#include "pg/postgres.hpp"
+
 #include "core/base/random.hpp"
 #include "core/policy/codebook_policy.hpp"
 #include "pg/am/build_state.hpp"

@@ -1,5 +1,7 @@
 // strata.list_segments(index): what the manifest of an index names, one row an object. The view strata.segments shows
 // it for all indexes.
+#include "pg/postgres.hpp"
+
 #include "core/sets/bitmap.hpp"
 #include "pg/entry.hpp"
 #include "pg/inspect/index_access.hpp"

@@ -1,4 +1,6 @@
 // strata.verify(index, heap): proves the invariants of the format, and on demand that index and table agree.
+#include "pg/postgres.hpp"
+
 #include <algorithm>
 #include <cmath>
 
