@@ -14,6 +14,8 @@ DATA_built = sql/strata--$(EXTVERSION).sql
 
 REGRESS := $(sort $(patsubst sql/%.sql,%,$(filter-out sql/strata--%,$(wildcard sql/*.sql))))
 REGRESS_OPTS = --load-extension=strata
+ISOLATION := $(sort $(patsubst test/isolation/specs/%.spec,%,$(wildcard test/isolation/specs/*.spec)))
+ISOLATION_OPTS = --inputdir=test/isolation --load-extension=strata
 
 # PostgreSQL < 16 defines PGDLLEXPORT empty and does not hide symbols; from 16 on it does both itself.
 PG_CPPFLAGS = -Isrc

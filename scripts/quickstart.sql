@@ -22,7 +22,7 @@ LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
         GROUP BY cell) AS cells
 $$;
 
-SELECT left(word_vector('cab')::text, 60) || ' ...' AS "what a vector looks like";
+SELECT word_vector('cab')::sparsevec AS "cells and counts of one word";
 
 \set ECHO none
 \echo '-- The index comes first, on the empty table. It never needs a rebuild.'
@@ -56,6 +56,7 @@ FROM words ORDER BY gram <=> word_vector('compaktion') LIMIT 8;
 \timing off
 
 \set ECHO none
+\echo
 \echo '-- The same without the index: every row is compared.'
 \echo
 SET enable_indexscan = off;
@@ -67,6 +68,7 @@ FROM words ORDER BY gram <=> word_vector('compaktion') LIMIT 8;
 \set ECHO none
 RESET enable_indexscan;
 
+\echo
 \echo '-- A new row is found by the next statement ...'
 \echo
 \set ECHO queries
@@ -93,8 +95,10 @@ SELECT strata.flush('words_ivf');
 SELECT * FROM strata.segments;
 
 \set ECHO none
-\echo '-- The plan: rows come out of the index in order, nothing is sorted.'
+\echo '-- The plan of a prepared search: rows come out of the index in order, nothing is sorted.'
 \echo
+SET plan_cache_mode = force_generic_plan;
 \set ECHO queries
-EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF)
-SELECT word FROM words ORDER BY gram <=> word_vector('compaktion') LIMIT 8;
+PREPARE look_alike (vector) AS SELECT word FROM words ORDER BY gram <=> $1 LIMIT 8;
+
+EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) EXECUTE look_alike(word_vector('compaktion'));

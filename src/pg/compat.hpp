@@ -7,7 +7,7 @@
 #error "strata supports PostgreSQL 15 to 19"
 #endif
 
-// Soft errors of input functions (16: d9f7f5d32f) let COPY ... ON_ERROR and pg_input_is_valid() go on.
+// Soft errors of input functions (16) let COPY ... ON_ERROR and pg_input_is_valid() go on.
 #if PG_VERSION_NUM < 160000
 #define ereturn(context, dummy_value, ...) \
   do {                                     \
@@ -17,15 +17,23 @@
   } while (0)
 #endif
 
+// Name and version of the library (18).
+#if PG_VERSION_NUM < 180000
+#define PG_MODULE_MAGIC_EXT(...) PG_MODULE_MAGIC
+#endif
+
 namespace strata::pg {
 
 // Makes `fork` at least `block_count` blocks long with all-zero pages and returns its length, which may be larger.
 inline BlockNumber extend_relation_to(Relation relation, ForkNumber fork, BufferAccessStrategy strategy,
                                       BlockNumber block_count) {
 #if PG_VERSION_NUM >= 160000
+  // What BMR_REL() makes, which leaves fields out and so draws a warning in C++.
+  BufferManagerRelation target = {};
+  target.rel = relation;
   // Returns the buffer of the last block asked for; others may have extended further.
   // tidy: allow(banned-names): extension differs between versions, so it has to be here
-  ReleaseBuffer(ExtendBufferedRelTo(BMR_REL(relation), fork, strategy, 0, block_count, RBM_NORMAL));
+  ReleaseBuffer(ExtendBufferedRelTo(target, fork, strategy, 0, block_count, RBM_NORMAL));
 #else
   bool const lock = !RELATION_IS_LOCAL(relation);
   if (lock) LockRelationForExtension(relation, ExclusiveLock);

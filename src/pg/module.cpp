@@ -6,7 +6,7 @@
 #include "pg/settings.hpp"
 
 extern "C" {
-PG_MODULE_MAGIC;
+PG_MODULE_MAGIC_EXT(.name = "strata", .version = "0.1");
 extern PGDLLEXPORT void _PG_init(void);
 }
 

@@ -3,9 +3,10 @@
 //
 // Traps this file takes care of:
 // - Before PostgreSQL 16 PGDLLEXPORT is empty, and with -fvisibility=hidden nothing would be exported.
-// - The server redefines the printf family, strerror and gettext as macros; <cstdio> and <libintl.h> take most of them
-//   back, so both are read at the end and every file sees the same state: snprintf and friends are libc's. Use
-//   psprintf, StringInfo and ereport for text that needs the server's extensions such as %m.
+// - The server makes macros of the printf family, of strerror and, when built without translations, of gettext.
+//   They may not meet the declarations of the C library: <libintl.h> is read ahead, <cstdio> afterwards, and the
+//   macros are then dropped. So snprintf and friends are libc's everywhere; use psprintf, StringInfo and ereport for
+//   text that needs the server's extensions such as %m.
 #pragma once
 
 #define PGDLLEXPORT __attribute__((visibility("default")))
@@ -19,6 +20,8 @@
 #pragma GCC diagnostic ignored "-Wignored-attributes"
 #endif
 
+#include <libintl.h>
+
 // clang-format off: postgres.h goes first.
 extern "C" {
 #include "postgres.h"
@@ -26,7 +29,6 @@ extern "C" {
 #include "varatt.h"
 #endif
 
-#include <libintl.h>
 #include "access/amapi.h"
 #include "access/amvalidate.h"
 #include "access/detoast.h"
@@ -49,8 +51,8 @@ extern "C" {
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "access/xloginsert.h"
-#include "catalog/dependency.h"
 #include "catalog/catalog.h"
+#include "catalog/dependency.h"
 #include "catalog/index.h"
 #include "catalog/namespace.h"
 #include "catalog/objectaddress.h"

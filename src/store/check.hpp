@@ -8,11 +8,11 @@
 namespace strata::store {
 
 struct CheckResult {
-  uint64_t row_count;      // entries not deleted, in readable objects
+  uint64_t row_count;  // entries not deleted, in readable objects
   uint64_t deleted_count;
   uint32_t object_count;
   uint32_t free_page_count;
-  uint32_t page_count;     // blocks below the frontier
+  uint32_t page_count;  // blocks below the frontier
 };
 
 namespace detail {
@@ -31,11 +31,13 @@ Status check_space(P& pager, Manifest const& manifest, CheckResult* result) {
     return {};
   };
   Status status = claim(0, 1);
-  for (uint32_t i = 0; i < 2 && status.ok(); i++) status = claim(manifest.meta.slot[i].start, manifest.meta.slot[i].page_count);
+  for (uint32_t i = 0; i < 2 && status.ok(); i++)
+    status = claim(manifest.meta.slot[i].start, manifest.meta.slot[i].page_count);
   uint32_t last_id = 0;
   for (auto const& object : manifest.objects) {
     if (!status.ok()) break;
-    if (object.disk.id <= last_id || object.disk.id >= manifest.header.next_object_id) status = corrupt("object ids are out of order", object.disk.id);
+    if (object.disk.id <= last_id || object.disk.id >= manifest.header.next_object_id)
+      status = corrupt("object ids are out of order", object.disk.id);
     last_id = object.disk.id;
     for (ExtentDisk const& extent : object.extents)
       if (status.ok()) status = claim(extent.start, extent.count);
@@ -43,7 +45,8 @@ Status check_space(P& pager, Manifest const& manifest, CheckResult* result) {
   uint32_t previous_end = 0;
   for (ExtentDisk const& extent : manifest.free) {
     if (!status.ok()) break;
-    if (extent.start <= previous_end && previous_end != 0) status = corrupt("free extents are not sorted or touch", extent.start);
+    if (extent.start <= previous_end && previous_end != 0)
+      status = corrupt("free extents are not sorted or touch", extent.start);
     previous_end = extent.start + extent.count;
     if (previous_end == frontier) status = corrupt("free extent ends at the frontier", extent.start);
     if (status.ok()) status = claim(extent.start, extent.count);
@@ -79,9 +82,9 @@ Status check_growing(P& pager, IndexShape const& shape, ManifestObject const& ob
   Status status;
   for (uint32_t group = 0; group < group_count_of(shape, object) && status.ok(); group++) {
     uint32_t rows = 0;
-    status = visit_growing_group(pager, shape, object, group, scratch, &rows, [&](uint64_t, RowView const&, bool deleted) {
-      (deleted ? result->deleted_count : result->row_count)++;
-    });
+    status = visit_growing_group(
+        pager, shape, object, group, scratch, &rows,
+        [&](uint64_t, RowView const&, bool deleted) { (deleted ? result->deleted_count : result->row_count)++; });
     if (ended && rows > 0) status = corrupt("growing rows follow a page that is not full", group);
     ended = ended || rows < shape.growing.capacity;
   }
@@ -90,16 +93,20 @@ Status check_growing(P& pager, IndexShape const& shape, ManifestObject const& ob
 }
 
 template <Pager P>
-Status check_directory(P& pager, ManifestObject const& object, ObjectHeaderDisk const& header, Manifest const& manifest) {
+Status check_directory(P& pager, ManifestObject const& object, ObjectHeaderDisk const& header,
+                       Manifest const& manifest) {
   if (object.disk.epoch == 0) return {};
   ManifestObject const* epoch = manifest.find(ObjectId(object.disk.epoch));
-  if (!epoch || epoch->disk.list_count != object.disk.list_count) return corrupt("segment names an epoch of another size", object.disk.id);
+  if (!epoch || epoch->disk.list_count != object.disk.list_count)
+    return corrupt("segment names an epoch of another size", object.disk.id);
   StreamCursor cursor{};
-  Status status = open_stream(pager, object, header, StreamKind::directory, sizeof(format::DirectoryEntryDisk), &cursor);
+  Status status =
+      open_stream(pager, object, header, StreamKind::directory, sizeof(format::DirectoryEntryDisk), &cursor);
   uint32_t previous = 0;
   for (uint32_t list = 0; list <= object.disk.list_count && status.ok(); list++) {
     std::byte const* bytes;
-    status = next_bytes(pager, object, cursor, uint64_t(list) * sizeof(format::DirectoryEntryDisk), sizeof(format::DirectoryEntryDisk), &bytes);
+    status = next_bytes(pager, object, cursor, uint64_t(list) * sizeof(format::DirectoryEntryDisk),
+                        sizeof(format::DirectoryEntryDisk), &bytes);
     if (!status.ok()) break;
     format::DirectoryEntryDisk entry;
     std::memcpy(&entry, bytes, sizeof entry);
@@ -115,7 +122,8 @@ Status check_directory(P& pager, ManifestObject const& object, ObjectHeaderDisk 
 
 // Rows, delete bitmap and bloom filters of a segment; refine rows must be finite.
 template <Pager P>
-Status check_segment(P& pager, IndexShape const& shape, Manifest const& manifest, ManifestObject const& object, CheckResult* result) {
+Status check_segment(P& pager, IndexShape const& shape, Manifest const& manifest, ManifestObject const& object,
+                     CheckResult* result) {
   RowSource source;
   Status status = open_source(pager, shape, manifest, object, ObjectId(object.disk.frame), &source);
   if (!status.ok()) return status;
@@ -123,9 +131,11 @@ Status check_segment(P& pager, IndexShape const& shape, Manifest const& manifest
   if (deleted != source.header->deleted_count) return corrupt("deleted rows do not match their count", object.disk.id);
   result->deleted_count += deleted;
   result->row_count += source.row_count - deleted;
-  if (uint64_t(object.disk.frame) && !manifest.find(ObjectId(object.disk.frame))) return corrupt("segment names a frame that is not there", object.disk.id);
+  if (uint64_t(object.disk.frame) && !manifest.find(ObjectId(object.disk.frame)))
+    return corrupt("segment names a frame that is not there", object.disk.id);
   status = check_directory(pager, object, *source.header, manifest);
-  StreamDisk const* blooms[2] = {find_stream(*source.header, StreamKind::bloom, format::tid_column), find_stream(*source.header, StreamKind::bloom, format::hash_column)};
+  StreamDisk const* blooms[2] = {find_stream(*source.header, StreamKind::bloom, format::tid_column),
+                                 find_stream(*source.header, StreamKind::bloom, format::hash_column)};
   std::byte* bits[2] = {};
   for (int i = 0; i < 2 && status.ok(); i++) {
     if (!blooms[i]) return corrupt("segment lacks a bloom filter", object.disk.id);
@@ -139,11 +149,13 @@ Status check_segment(P& pager, IndexShape const& shape, Manifest const& manifest
     if (!status.ok()) break;
     uint64_t keys[2] = {view.tid.key, view.hash};
     for (int i = 0; i < 2; i++)
-      if (!sets::bloom_may_contain(bits[i], uint32_t(blooms[i]->byte_size / sets::bloom_block_size), keys[i])) status = corrupt("bloom filter denies a row of its segment", row);
+      if (!sets::bloom_may_contain(bits[i], uint32_t(blooms[i]->byte_size / sets::bloom_block_size), keys[i]))
+        status = corrupt("bloom filter denies a row of its segment", row);
     if (view.flags) continue;
     quant::RefineRowDisk code;
     std::memcpy(&code, view.refine, sizeof code);
-    if (!(code.scale >= 0) || !(code.norm2 >= 0) || !std::isfinite(code.scale) || !std::isfinite(code.norm2)) status = corrupt("refine code is not finite", row);
+    if (!(code.scale >= 0) || !(code.norm2 >= 0) || !std::isfinite(code.scale) || !std::isfinite(code.norm2))
+      status = corrupt("refine code is not finite", row);
   }
   for (std::byte* memory : bits)
     if (memory) pager.release(memory);
@@ -173,16 +185,23 @@ Status check(P& pager, CheckResult* result) {
     status = detail::check_pages(pager, object);
     if (!status.ok()) break;
     switch (object.disk.kind) {
-      case ObjectKind::growing: status = detail::check_growing(pager, shape, object, result); break;
-      case ObjectKind::segment: status = detail::check_segment(pager, shape, *manifest, object, result); break;
+      case ObjectKind::growing:
+        status = detail::check_growing(pager, shape, object, result);
+        break;
+      case ObjectKind::segment:
+        status = detail::check_segment(pager, shape, *manifest, object, result);
+        break;
       case ObjectKind::epoch: {
         EpochView* view = nullptr;
         status = open_epoch(pager, shape, *manifest, object.id(), &view);
         if (view) pager.release(view);
         break;
       }
-      case ObjectKind::frame: status = read_header(pager, object, header); break;
-      default: status = corrupt("object of unknown kind", object.disk.id);
+      case ObjectKind::frame:
+        status = read_header(pager, object, header);
+        break;
+      default:
+        status = corrupt("object of unknown kind", object.disk.id);
     }
   }
   pager.release(header);

@@ -15,9 +15,9 @@ struct EpochView {
   StreamDisk centroids;
   StreamDisk codes;
   StreamDisk residuals;
-  StreamDisk model;              // byte_size 0 when the epoch has none
+  StreamDisk model;  // byte_size 0 when the epoch has none
   uint32_t list_count;
-  uint32_t centroid_size;        // bytes of a stored centroid
+  uint32_t centroid_size;  // bytes of a stored centroid
 };
 
 template <Pager P>
@@ -37,7 +37,8 @@ Status open_epoch(P& pager, IndexShape const& shape, Manifest const& manifest, O
   epoch->centroid_size = shape.padded_dim * 2;
   uint64_t block_count = (uint64_t(epoch->list_count) + quant::block_rows - 1) / quant::block_rows;
   if (!centroids || !codes || !residuals || epoch->list_count == 0 || epoch->list_count > list_count_max ||
-      centroids->byte_size != uint64_t(epoch->list_count) * epoch->centroid_size || residuals->byte_size != uint64_t(epoch->list_count) * 4 ||
+      centroids->byte_size != uint64_t(epoch->list_count) * epoch->centroid_size ||
+      residuals->byte_size != uint64_t(epoch->list_count) * 4 ||
       codes->byte_size != block_count * quant::block_size(shape.padded_dim, shape.scan.bits))
     return corrupt("epoch is malformed", raw(id));
   epoch->centroids = *centroids;
@@ -49,8 +50,10 @@ Status open_epoch(P& pager, IndexShape const& shape, Manifest const& manifest, O
 
 // centroid[0..padded_dim) of one list; `scratch` holds centroid_size bytes.
 template <Pager P>
-Status read_centroid(P& pager, IndexShape const& shape, EpochView const& epoch, uint32_t list, void* scratch, float* centroid) {
-  Status status = read_stream(pager, *epoch.object, epoch.centroids, uint64_t(list) * epoch.centroid_size, epoch.centroid_size, scratch);
+Status read_centroid(P& pager, IndexShape const& shape, EpochView const& epoch, uint32_t list, void* scratch,
+                     float* centroid) {
+  Status status = read_stream(pager, *epoch.object, epoch.centroids, uint64_t(list) * epoch.centroid_size,
+                              epoch.centroid_size, scratch);
   if (status.ok()) math::halves_to_floats(shape.padded_dim, scratch, centroid);
   return status;
 }
@@ -59,11 +62,12 @@ Status read_centroid(P& pager, IndexShape const& shape, EpochView const& epoch, 
 struct EpochParts {
   ObjectId frame;
   uint32_t list_count;
-  float const* centroids;   // float[list_count][padded_dim]
-  float const* residuals;   // float[list_count]: mean squared residual of the training rows, mean over all where a list is empty
+  float const* centroids;  // float[list_count][padded_dim]
+  float const*
+      residuals;  // float[list_count]: mean squared residual of the training rows, mean over all where a list is empty
   float mean_residual2;
-  uint64_t row_count;       // rows of the index at training
-  void const* model;        // stop model, may be null
+  uint64_t row_count;  // rows of the index at training
+  void const* model;   // stop model, may be null
   uint32_t model_size;
 };
 
@@ -75,8 +79,10 @@ Status write_epoch(P& pager, IndexShape const& shape, EpochParts const& parts, O
   auto* header = static_cast<ObjectHeaderDisk*>(pager.allocate(sizeof(ObjectHeaderDisk)));
   *header = ObjectHeaderDisk{};
   StreamPlan plans[4] = {
-      {StreamKind::centroid_codes, format::no_column, block_bytes, format::scan_stream_bytes_per_page, uint64_t(block_count) * block_bytes},
-      {StreamKind::centroids, format::no_column, padded * 2, format::page_body_size, uint64_t(parts.list_count) * padded * 2},
+      {StreamKind::centroid_codes, format::no_column, block_bytes, format::scan_stream_bytes_per_page,
+       uint64_t(block_count) * block_bytes},
+      {StreamKind::centroids, format::no_column, padded * 2, format::page_body_size,
+       uint64_t(parts.list_count) * padded * 2},
       {StreamKind::list_residuals, format::no_column, 4, format::page_body_size, uint64_t(parts.list_count) * 4},
       {StreamKind::stop_model, format::no_column, 0, format::page_body_size, parts.model_size}};
   uint32_t page_count = plan_streams(plans, parts.model_size ? 4 : 3, header);

@@ -15,10 +15,10 @@ constexpr uint32_t chunk_pages_max = 128;
 // A row as it goes into the index and as it is read back. Pointers are borrowed.
 struct RowView {
   Tid tid;
-  uint16_t flags;               // format::row_is_null, format::row_is_zero
+  uint16_t flags;  // format::row_is_null, format::row_is_zero
   uint64_t hash;
-  std::byte const* columns;     // shape.growing.columns_size bytes
-  std::byte const* refine;      // shape.refine_size bytes; meaningless when flags != 0
+  std::byte const* columns;  // shape.growing.columns_size bytes
+  std::byte const* refine;   // shape.refine_size bytes; meaningless when flags != 0
 };
 
 // Where the next row of one lane goes. Kept by an inserting backend between rows.
@@ -67,8 +67,10 @@ Status find_growing_end(P& pager, IndexShape const& shape, ManifestObject const&
     uint32_t middle = low + (high - low) / 2;
     auto state = detail::group_state(pager, shape, object, middle);
     if (!state.status.ok()) return state.status;
-    if (state.row_count == shape.growing.capacity && !state.sealed) low = middle + 1;
-    else high = middle;
+    if (state.row_count == shape.growing.capacity && !state.sealed)
+      low = middle + 1;
+    else
+      high = middle;
   }
   *group = low;
   return {};
@@ -87,11 +89,12 @@ Status count_growing_rows(P& pager, IndexShape const& shape, ManifestObject cons
   return state.status;
 }
 
-// Rows of one group: fn(row_no in the object, RowView, deleted) for each, in order. For rows within one page fn runs under
-// the page's share lock and must not call the pager. `scratch` holds shape.growing.entry_size bytes. *row_count = rows seen.
+// Rows of one group: fn(row_no in the object, RowView, deleted) for each, in order. For rows within one page fn runs
+// under the page's share lock and must not call the pager. `scratch` holds shape.growing.entry_size bytes. *row_count =
+// rows seen.
 template <Pager P, class Fn>
-Status visit_growing_group(P& pager, IndexShape const& shape, ManifestObject const& object, uint32_t group, std::byte* scratch,
-                           uint32_t* row_count, Fn&& fn) {
+Status visit_growing_group(P& pager, IndexShape const& shape, ManifestObject const& object, uint32_t group,
+                           std::byte* scratch, uint32_t* row_count, Fn&& fn) {
   auto const& growing = shape.growing;
   uint32_t page_no = group * growing.group_page_count;
   auto view_of = [&growing](std::byte const* bytes) {
@@ -117,7 +120,8 @@ Status visit_growing_group(P& pager, IndexShape const& shape, ManifestObject con
       return checked;
     }
     for (uint32_t i = 0; i < header.row_count; i++)
-      fn(uint64_t(group) * growing.capacity + i, view_of(rows + size_t(i) * growing.entry_size), bool(header.deleted[i / 8] >> (i % 8) & 1));
+      fn(uint64_t(group) * growing.capacity + i, view_of(rows + size_t(i) * growing.entry_size),
+         bool(header.deleted[i / 8] >> (i % 8) & 1));
     return checked;
   });
   if (!status.ok() || whole || *row_count == 0) return status;
@@ -140,7 +144,8 @@ namespace detail {
 
 // Stamps pages [first_page_no, ...) of a growing object before the manifest names them (G1).
 template <Pager P>
-void stamp_chunk(P& pager, IndexShape const& shape, ObjectId id, ExtentDisk const* extents, uint32_t extent_count, uint32_t first_page_no) {
+void stamp_chunk(P& pager, IndexShape const& shape, ObjectId id, ExtentDisk const* extents, uint32_t extent_count,
+                 uint32_t first_page_no) {
   auto* contents = static_cast<std::byte*>(pager.allocate(size_t(fresh_pages_max) * format::page_content_size));
   FreshPage pages[fresh_pages_max];
   uint32_t count = 0, page_no = first_page_no;
@@ -162,7 +167,8 @@ void stamp_chunk(P& pager, IndexShape const& shape, ObjectId id, ExtentDisk cons
   pager.release(contents);
 }
 
-// Adds a chunk to `object` inside an edit in progress: as many pages as it has, at least one group, at most chunk_pages_max.
+// Adds a chunk to `object` inside an edit in progress: as many pages as it has, at least one group, at most
+// chunk_pages_max.
 template <Pager P>
 void add_chunk(P& pager, IndexShape const& shape, Manifest& manifest, ManifestObject& object) {
   uint32_t group = shape.growing.group_page_count;
@@ -186,7 +192,8 @@ void add_chunk(P& pager, IndexShape const& shape, Manifest& manifest, ManifestOb
 // The live growing object of `lane`, or null.
 inline ManifestObject* find_lane(Manifest& manifest, uint32_t lane) {
   for (auto& object : manifest.objects)
-    if (object.disk.kind == ObjectKind::growing && object.disk.state == ObjectState::live && object.disk.lane == lane) return &object;
+    if (object.disk.kind == ObjectKind::growing && object.disk.state == ObjectState::live && object.disk.lane == lane)
+      return &object;
   return nullptr;
 }
 

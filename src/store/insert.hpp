@@ -9,9 +9,9 @@ struct Inserter {
   IndexShape shape;
   uint32_t lane;
   GrowingCursor cursor;
-  quant::Frame frame;       // of cursor.frame
-  std::byte* entry;         // shape.growing.entry_size bytes
-  float* z;                 // padded_dim floats
+  quant::Frame frame;  // of cursor.frame
+  std::byte* entry;    // shape.growing.entry_size bytes
+  float* z;            // padded_dim floats
 };
 
 template <Pager P>
@@ -87,7 +87,8 @@ Status take_cursor(P& pager, Inserter& inserter, ManifestObject const& object) {
   return find_growing_end(pager, inserter.shape, object, &cursor.group);
 }
 
-// The first row of an index gives the frame: any row is a good enough mean, and the first training moves it if it is not.
+// The first row of an index gives the frame: any row is a good enough mean, and the first training moves it if it is
+// not.
 template <Pager P>
 Status first_frame(P& pager, Inserter& inserter, Manifest& manifest, float const* vector, ObjectId* id) {
   uint32_t padded = inserter.shape.padded_dim;
@@ -151,11 +152,12 @@ Status find_room(P& pager, Inserter& inserter, float const* vector) {
 
 }  // namespace detail
 
-// Inserts one row. `vector`: float[dim], of unit length under cosine; null for a row without codes (then flags says why).
-// `columns`: shape.growing.columns_size bytes or null when there are none. Durable with the transaction. No locks on entry
-// or exit.
+// Inserts one row. `vector`: float[dim], of unit length under cosine; null for a row without codes (then flags says
+// why). `columns`: shape.growing.columns_size bytes or null when there are none. Durable with the transaction. No locks
+// on entry or exit.
 template <Pager P>
-Status insert_row(P& pager, Inserter& inserter, Tid tid, uint16_t flags, uint64_t hash, void const* columns, float const* vector) {
+Status insert_row(P& pager, Inserter& inserter, Tid tid, uint16_t flags, uint64_t hash, void const* columns,
+                  float const* vector) {
   GrowingCursor& cursor = inserter.cursor;
   ObjectId encoded_in = ObjectId::none;
   for (;;) {
@@ -182,8 +184,10 @@ Status insert_row(P& pager, Inserter& inserter, Tid tid, uint16_t flags, uint64_
     auto result = detail::append_entry(pager, inserter);
     if (!result.status.ok()) return result.status;
     if (result.append == detail::Append::done) return {};
-    if (result.append == detail::Append::full) cursor.group++;
-    else cursor.object = ObjectId::none;
+    if (result.append == detail::Append::full)
+      cursor.group++;
+    else
+      cursor.object = ObjectId::none;
     pager.check_interrupts();
   }
 }

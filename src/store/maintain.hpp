@@ -1,5 +1,6 @@
-// What an index wants done, and one step of it at a time: seal, train, merge, compact, carry into a new codebook, reclaim.
-// The worker, VACUUM and the SQL functions all come through here; policy decides (core/policy), this file executes.
+// What an index wants done, and one step of it at a time: seal, train, merge, compact, carry into a new codebook,
+// reclaim. The worker, VACUUM and the SQL functions all come through here; policy decides (core/policy), this file
+// executes.
 #pragma once
 #include "core/policy/codebook_policy.hpp"
 #include "core/policy/merge_policy.hpp"
@@ -17,18 +18,27 @@ struct MaintainOptions {
   double compact_threshold = 0.1;
   size_t memory_max_bytes = size_t(256) << 20;  // of one training or rewrite
   double retired_share_max = 1.0;  // of the live bytes: with more waiting for old snapshots nothing is rewritten
-  bool seal = true;    // allowed kinds of work
+  bool seal = true;                             // allowed kinds of work
   bool train = true;
   bool merge = true;
-  bool force_merge = false;   // merge everything that is not final
-  bool force_train = false;   // train although no epoch is due
+  bool force_merge = false;  // merge everything that is not final
+  bool force_train = false;  // train although no epoch is due
 };
 
-enum class Step : uint8_t { nothing = 0, reclaimed = 1, sealed = 2, trained = 3, merged = 4, compacted = 5, carried = 6, discarded = 7 };
+enum class Step : uint8_t {
+  nothing = 0,
+  reclaimed = 1,
+  sealed = 2,
+  trained = 3,
+  merged = 4,
+  compacted = 5,
+  carried = 6,
+  discarded = 7
+};
 
 struct MaintainResult {
   Step step;
-  uint64_t row_count;       // rows written or trained on
+  uint64_t row_count;  // rows written or trained on
   uint32_t input_count;
   ObjectId output;
   policy::EpochReason epoch_reason;
@@ -74,7 +84,8 @@ Status gather_facts(P& pager, Manifest const& manifest, IndexFacts* facts) {
         codebook.new_row_count += header->ranked_count;
         residual2_sum += double(header->mean_residual2) * header->ranked_count;
       }
-      facts->segments.push(pager, {disk.id, policy::SegmentState::sealed, disk.tier, disk.epoch, disk.row_count, header->deleted_count, bytes});
+      facts->segments.push(pager, {disk.id, policy::SegmentState::sealed, disk.tier, disk.epoch, disk.row_count,
+                                   header->deleted_count, bytes});
     } else if (disk.kind == ObjectKind::epoch && disk.id == manifest.header.epoch) {
       if (status = read_header(pager, object, header); !status.ok()) return status;
       codebook.list_count = disk.list_count;
@@ -98,19 +109,23 @@ bool seal_is_due(P& pager, IndexFacts const& facts, MaintainOptions const& optio
 }
 
 template <Pager P>
-Status train_if_due(P& pager, Manifest const& manifest, IndexFacts const& facts, MaintainOptions const& options, MaintainResult* result) {
+Status train_if_due(P& pager, Manifest const& manifest, IndexFacts const& facts, MaintainOptions const& options,
+                    MaintainResult* result) {
   policy::EpochDecision decision = policy::decide_epoch(facts.codebook);
   if (!decision.due && !options.force_train) return {};
-  policy::TrainingPlan plan = policy::plan_training(facts.codebook.row_count, manifest.meta.padded_dim, options.memory_max_bytes);
+  policy::TrainingPlan plan =
+      policy::plan_training(facts.codebook.row_count, manifest.meta.padded_dim, options.memory_max_bytes);
   if (plan.list_count == 0) return {};
   TrainResult trained;
-  Status status = train_epoch(pager, {plan.list_count, uint32_t(plan.row_count), options.memory_max_bytes}, facts.codebook.row_count, &trained);
+  Status status = train_epoch(pager, {plan.list_count, uint32_t(plan.row_count), options.memory_max_bytes},
+                              facts.codebook.row_count, &trained);
   if (!status.ok() || trained.epoch == ObjectId::none) return status;
   *result = {Step::trained, trained.sample_count, 0, trained.epoch, decision.reason};
   return {};
 }
 
-inline policy::MergeOptions merge_options(Manifest const& manifest, IndexFacts const& facts, MaintainOptions const& options) {
+inline policy::MergeOptions merge_options(Manifest const& manifest, IndexFacts const& facts,
+                                          MaintainOptions const& options) {
   policy::MergeOptions merge;
   merge.segment_bytes = options.segment_bytes;
   merge.input_count_max = rewrite_inputs_max;
@@ -124,9 +139,11 @@ inline policy::MergeOptions merge_options(Manifest const& manifest, IndexFacts c
 }
 
 template <Pager P>
-Status merge_if_due(P& pager, Manifest const& manifest, IndexFacts const& facts, MaintainOptions const& options, MaintainResult* result) {
+Status merge_if_due(P& pager, Manifest const& manifest, IndexFacts const& facts, MaintainOptions const& options,
+                    MaintainResult* result) {
   uint32_t inputs[rewrite_inputs_max];
-  auto plan = policy::plan_merge({facts.segments.items, facts.segments.count}, merge_options(manifest, facts, options), inputs, {});
+  auto plan = policy::plan_merge({facts.segments.items, facts.segments.count}, merge_options(manifest, facts, options),
+                                 inputs, {});
   if (plan.kind == policy::MergeKind::none) return {};
   ObjectId ids[rewrite_inputs_max];
   for (uint32_t i = 0; i < plan.input_count; i++) ids[i] = ObjectId(inputs[i]);
@@ -163,8 +180,8 @@ Status look_ahead(P& pager, MaintainOptions const& options, Outlook* outlook) {
   return status;
 }
 
-// Does the most urgent thing that is due, or nothing. Requires LockName::merge and an index swept by drop_unfinished since
-// the lock was taken. Call again until it reports Step::nothing; give way between calls.
+// Does the most urgent thing that is due, or nothing. Requires LockName::merge and an index swept by drop_unfinished
+// since the lock was taken. Call again until it reports Step::nothing; give way between calls.
 template <Pager P>
 Status maintain(P& pager, MaintainOptions const& options, MaintainResult* result) {
   *result = MaintainResult{};
@@ -185,7 +202,8 @@ Status maintain(P& pager, MaintainOptions const& options, MaintainResult* result
     *result = {Step::sealed, sealed.row_count, 1, sealed.output, {}};
   } else {
     if (status.ok() && options.train) status = detail::train_if_due(pager, manifest, facts, options, result);
-    if (status.ok() && options.merge && result->step == Step::nothing) status = detail::merge_if_due(pager, manifest, facts, options, result);
+    if (status.ok() && options.merge && result->step == Step::nothing)
+      status = detail::merge_if_due(pager, manifest, facts, options, result);
   }
   if (facts.segments.items) pager.release(facts.segments.items);
   release_manifest(pager, &manifest);

@@ -1,8 +1,8 @@
 // Reading and editing the manifest: the only writer of the meta page and of the manifest slots.
 //
 // Reading takes no lock beyond the share locks of single pages (M3 of core/format/meta.hpp). Editing is serialised by
-// LockName::edit; an edit writes the whole string to the slot that is not active and then flips the meta page: one atomic
-// action, before which a crash leaves the old state and after which the new one.
+// LockName::edit; an edit writes the whole string to the slot that is not active and then flips the meta page: one
+// atomic action, before which a crash leaves the old state and after which the new one.
 #pragma once
 #include "core/base/crc32c.hpp"
 #include "core/format/manifest.hpp"
@@ -76,7 +76,8 @@ Status decode_manifest(P& pager, std::byte const* bytes, uint32_t size, Manifest
     extents_left -= object.disk.extent_count;
     object.extents.reserve(pager, object.disk.extent_count);
     object.extents.count = object.disk.extent_count;
-    if (object.disk.extent_count) std::memcpy(object.extents.items, extents, object.disk.extent_count * sizeof(ExtentDisk));
+    if (object.disk.extent_count)
+      std::memcpy(object.extents.items, extents, object.disk.extent_count * sizeof(ExtentDisk));
     extents += object.disk.extent_count * sizeof(ExtentDisk);
     uint64_t pages = 0;
     for (ExtentDisk const& extent : object.extents) {
@@ -154,7 +155,8 @@ Status load_manifest(P& pager, Manifest* manifest) {
       uint32_t part = meta.manifest_size - done;
       if (part > format::page_body_size) part = format::page_body_size;
       overtaken = pager.read(BlockNo(slot.start + page_no), [&](format::PageView page) {
-        if (!format::check_page(page, format::PageKind::manifest, ObjectId::none, uint32_t(meta.generation)).ok()) return true;
+        if (!format::check_page(page, format::PageKind::manifest, ObjectId::none, uint32_t(meta.generation)).ok())
+          return true;
         std::memcpy(bytes + done, page.body(), part);
         return false;
       });
@@ -163,7 +165,8 @@ Status load_manifest(P& pager, Manifest* manifest) {
     if (overtaken) {
       MetaDisk again;
       if (Status status = read_meta(pager, &again); !status.ok()) return status;
-      if (again.generation == meta.generation) return corrupt("manifest slot does not carry its generation", slot.start);
+      if (again.generation == meta.generation)
+        return corrupt("manifest slot does not carry its generation", slot.start);
       pager.release(bytes);
       pager.check_interrupts();
       continue;
@@ -172,8 +175,10 @@ Status load_manifest(P& pager, Manifest* manifest) {
     if (status.ok()) {
       uint32_t crc = manifest->header.crc, zero = 0;
       std::memcpy(bytes + offsetof(ManifestHeaderDisk, crc), &zero, sizeof zero);
-      if (crc32c(bytes, meta.manifest_size) != crc) status = corrupt("manifest has a wrong checksum");
-      else if (manifest->header.generation != meta.generation) status = corrupt("manifest has a wrong generation");
+      if (crc32c(bytes, meta.manifest_size) != crc)
+        status = corrupt("manifest has a wrong checksum");
+      else if (manifest->header.generation != meta.generation)
+        status = corrupt("manifest has a wrong generation");
     }
     pager.release(bytes);
     return status;
@@ -215,7 +220,8 @@ void free_extent(P& pager, Manifest& manifest, ExtentDisk extent) {
   }
 }
 
-// Takes `page_count` pages: the smallest free extent that holds them; else large free extents and the rest at the frontier.
+// Takes `page_count` pages: the smallest free extent that holds them; else large free extents and the rest at the
+// frontier.
 template <Pager P>
 void allocate_extents(P& pager, Manifest& manifest, uint32_t page_count, Array<ExtentDisk>* taken) {
   constexpr uint32_t piece_pages_min = 64;  // smaller pieces would cost more in seeks and manifest bytes than they save
@@ -314,8 +320,8 @@ struct EditResult {
 };
 
 // One atomic change of the manifest: fn(Manifest&) -> EditResult works on a private copy under LockName::edit; when it
-// returns an ok status and Edit::keep, the copy becomes the state in force. No locks on entry (but possibly LockName::merge)
-// or exit. On return `manifest`, when given, is the state in force.
+// returns an ok status and Edit::keep, the copy becomes the state in force. No locks on entry (but possibly
+// LockName::merge) or exit. On return `manifest`, when given, is the state in force.
 template <Pager P, class Fn>
 Status edit_manifest(P& pager, Fn&& fn, Manifest* manifest = nullptr) {
   static_assert(JumpSafe<Fn>);

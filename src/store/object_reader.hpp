@@ -21,17 +21,20 @@ Status read_header(P& pager, ManifestObject const& object, ObjectHeaderDisk* hea
 }
 
 // Null when the object has no such stream.
-inline StreamDisk const* find_stream(ObjectHeaderDisk const& header, StreamKind kind, uint16_t column = format::no_column) {
+inline StreamDisk const* find_stream(ObjectHeaderDisk const& header, StreamKind kind,
+                                     uint16_t column = format::no_column) {
   for (uint32_t i = 0; i < header.stream_count; i++)
     if (header.stream[i].kind == kind && header.stream[i].column == column) return &header.stream[i];
   return nullptr;
 }
 
-// Calls fn(bytes, size) -> void once for every piece of [offset, offset + size) that lies on one page, in order, under the
-// share lock of that page. fn must not call the pager.
+// Calls fn(bytes, size) -> void once for every piece of [offset, offset + size) that lies on one page, in order, under
+// the share lock of that page. fn must not call the pager.
 template <Pager P, class Fn>
-Status visit_stream(P& pager, ManifestObject const& object, StreamDisk const& stream, uint64_t offset, uint64_t size, Fn&& fn) {
-  if (offset > stream.byte_size || size > stream.byte_size - offset) return corrupt("read past the end of a stream", object.disk.id);
+Status visit_stream(P& pager, ManifestObject const& object, StreamDisk const& stream, uint64_t offset, uint64_t size,
+                    Fn&& fn) {
+  if (offset > stream.byte_size || size > stream.byte_size - offset)
+    return corrupt("read past the end of a stream", object.disk.id);
   while (size > 0) {
     uint32_t page_no = stream.first_page + uint32_t(offset / stream.bytes_per_page);
     uint32_t at = uint32_t(offset % stream.bytes_per_page);
@@ -50,7 +53,8 @@ Status visit_stream(P& pager, ManifestObject const& object, StreamDisk const& st
 }
 
 template <Pager P>
-Status read_stream(P& pager, ManifestObject const& object, StreamDisk const& stream, uint64_t offset, uint64_t size, void* target) {
+Status read_stream(P& pager, ManifestObject const& object, StreamDisk const& stream, uint64_t offset, uint64_t size,
+                   void* target) {
   auto* at = static_cast<std::byte*>(target);
   return visit_stream(pager, object, stream, offset, size, [&at](std::byte const* bytes, uint32_t part) {
     std::memcpy(at, bytes, part);
@@ -67,8 +71,8 @@ struct StreamCursor {
 };
 
 template <Pager P>
-Status open_stream(P& pager, ManifestObject const& object, ObjectHeaderDisk const& header, StreamKind kind, uint32_t item_size_max,
-                   StreamCursor* cursor) {
+Status open_stream(P& pager, ManifestObject const& object, ObjectHeaderDisk const& header, StreamKind kind,
+                   uint32_t item_size_max, StreamCursor* cursor) {
   StreamDisk const* stream = find_stream(header, kind);
   if (!stream) return corrupt("segment lacks a stream", object.disk.id);
   cursor->stream = *stream;
@@ -86,7 +90,8 @@ void close_stream(P& pager, StreamCursor* cursor) {
 
 // *bytes = the `size` bytes at `offset`; valid until the next call.
 template <Pager P>
-Status next_bytes(P& pager, ManifestObject const& object, StreamCursor& cursor, uint64_t offset, uint32_t size, std::byte const** bytes) {
+Status next_bytes(P& pager, ManifestObject const& object, StreamCursor& cursor, uint64_t offset, uint32_t size,
+                  std::byte const** bytes) {
   uint32_t at = uint32_t(offset % cursor.stream.bytes_per_page);
   if (at + size > cursor.stream.bytes_per_page) {
     *bytes = cursor.scratch;
@@ -99,14 +104,16 @@ Status next_bytes(P& pager, ManifestObject const& object, StreamCursor& cursor, 
     if (part > cursor.stream.bytes_per_page) part = cursor.stream.bytes_per_page;
     cursor.page_index = UINT64_MAX;
     if (offset + size > cursor.stream.byte_size) return corrupt("read past the end of a stream", object.disk.id);
-    if (Status status = read_stream(pager, object, cursor.stream, start, part, cursor.page); !status.ok()) return status;
+    if (Status status = read_stream(pager, object, cursor.stream, start, part, cursor.page); !status.ok())
+      return status;
     cursor.page_index = index;
   }
   *bytes = cursor.page + at;
   return {};
 }
 
-// The frame `id` with its mean in the pager's memory. An id of none is the frame of an index without rows: mean 0, unit 1.
+// The frame `id` with its mean in the pager's memory. An id of none is the frame of an index without rows: mean 0,
+// unit 1.
 template <Pager P>
 Status load_frame(P& pager, IndexShape const& shape, Manifest const& manifest, ObjectId id, quant::Frame* frame) {
   auto* mean = static_cast<float*>(pager.allocate(size_t(shape.padded_dim) * sizeof(float)));

@@ -21,7 +21,8 @@ inline uint32_t plan_streams(StreamPlan const* plans, uint32_t count, ObjectHead
   for (uint32_t i = 0; i < count; i++) {
     StreamPlan const& plan = plans[i];
     uint32_t pages = uint32_t((plan.byte_size + plan.bytes_per_page - 1) / plan.bytes_per_page);
-    header->stream[i] = {plan.kind, plan.column, next_page, pages, plan.bytes_per_page, plan.byte_size, plan.item_size, 0};
+    header->stream[i] = {plan.kind,           plan.column,    next_page,      pages,
+                         plan.bytes_per_page, plan.byte_size, plan.item_size, 0};
     next_page += pages;
   }
   header->stream_count = uint8_t(count);
@@ -32,7 +33,8 @@ template <Pager P>
 class ObjectWriter {
  public:
   // `header` must outlive the writer. Allocates one page a stream and one batch.
-  ObjectWriter(P& pager, ManifestObject const& object, ObjectHeaderDisk* header) : pager_(pager), object_(object), header_(header) {
+  ObjectWriter(P& pager, ManifestObject const& object, ObjectHeaderDisk* header)
+      : pager_(pager), object_(object), header_(header) {
     contents_ = static_cast<std::byte*>(pager.allocate(size_t(fresh_pages_max) * format::page_content_size));
     tails_ = static_cast<Tail*>(pager.allocate(sizeof(Tail) * format::stream_count_max));
     for (uint32_t i = 0; i < header->stream_count; i++)
@@ -62,7 +64,8 @@ class ObjectWriter {
   // Appends `size` zero bytes.
   void append_zeros(uint32_t stream, uint64_t size) {
     static constexpr std::byte zeros[512]{};
-    for (; size > 0; size -= size < sizeof zeros ? size : sizeof zeros) append(stream, zeros, size < sizeof zeros ? size : sizeof zeros);
+    for (; size > 0; size -= size < sizeof zeros ? size : sizeof zeros)
+      append(stream, zeros, size < sizeof zeros ? size : sizeof zeros);
   }
 
   // Writes what is left and the header page. The object is complete afterwards, and still unreachable.
@@ -125,7 +128,8 @@ template <Pager P>
 Status add_frame(P& pager, IndexShape const& shape, Manifest& manifest, float const* mean, float unit, ObjectId* id) {
   auto* header = static_cast<ObjectHeaderDisk*>(pager.allocate(sizeof(ObjectHeaderDisk)));
   *header = ObjectHeaderDisk{};
-  StreamPlan plan{StreamKind::mean, format::no_column, 4, format::page_body_size, uint64_t(shape.padded_dim) * sizeof(float)};
+  StreamPlan plan{StreamKind::mean, format::no_column, 4, format::page_body_size,
+                  uint64_t(shape.padded_dim) * sizeof(float)};
   uint32_t page_count = plan_streams(&plan, 1, header);
   ManifestObject* object = add_object(pager, manifest, ObjectKind::frame, ObjectState::live);
   allocate_extents(pager, manifest, page_count, &object->extents);

@@ -9,7 +9,8 @@ template <Pager P>
 Status publish_segment(P& pager, ObjectId id) {
   return edit_manifest(pager, [&](Manifest& manifest) -> EditResult {
     ManifestObject* object = manifest.find(id);
-    if (!object || object->disk.state != ObjectState::building) return {corrupt("segment vanished while it was written", raw(id)), Edit::discard};
+    if (!object || object->disk.state != ObjectState::building)
+      return {corrupt("segment vanished while it was written", raw(id)), Edit::discard};
     object->disk.state = ObjectState::live;
     manifest.header.sealed_rows += object->disk.row_count;
     manifest.header.sealed_bytes += uint64_t(object->disk.page_count) * (format::page_content_size + 24);
@@ -17,8 +18,8 @@ Status publish_segment(P& pager, ObjectId id) {
   });
 }
 
-// The frame of an index that gets its first rows from a bulk load too small for a codebook. `sample`: rows in the frame of an
-// index without rows (load_frame with none). Does nothing when the sample is empty or the index has a frame.
+// The frame of an index that gets its first rows from a bulk load too small for a codebook. `sample`: rows in the frame
+// of an index without rows (load_frame with none). Does nothing when the sample is empty or the index has a frame.
 template <Pager P>
 Status make_first_frame(P& pager, IndexShape const& shape, Sample const& sample) {
   if (sample.count == 0) return {};

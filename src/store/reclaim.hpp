@@ -1,8 +1,9 @@
 // RECLAIM: pages of retired objects go back to the free list when no snapshot can need them any more.
 //
-// An object retired at transaction id x was in force for readers whose snapshot is older than x. When no such snapshot is left
-// on this server, standbys are told to cancel theirs (a conflict record, before anything that may overwrite the pages), and
-// only then an edit moves the pages to the free list. Epochs and frames that nothing names are retired here as well.
+// An object retired at transaction id x was in force for readers whose snapshot is older than x. When no such snapshot
+// is left on this server, standbys are told to cancel theirs (a conflict record, before anything that may overwrite the
+// pages), and only then an edit moves the pages to the free list. Epochs and frames that nothing names are retired here
+// as well.
 #pragma once
 #include "store/seal.hpp"
 

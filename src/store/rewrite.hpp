@@ -1,5 +1,6 @@
-// Seal, merge and compaction are one thing: inputs (frozen growing objects and segments) become one new segment without their
-// dead rows, published by one edit that also retires the inputs. README.md: "Rewrite" and the proof that no dead row returns.
+// Seal, merge and compaction are one thing: inputs (frozen growing objects and segments) become one new segment without
+// their dead rows, published by one edit that also retires the inputs. README.md: "Rewrite" and the proof that no dead
+// row returns.
 #pragma once
 #include "core/cluster/assign.hpp"
 #include "store/row_source.hpp"
@@ -10,7 +11,7 @@ namespace strata::store {
 constexpr uint32_t rewrite_inputs_max = 64;
 
 struct RewriteResult {
-  ObjectId output;       // none when no row was left
+  ObjectId output;  // none when no row was left
   uint64_t row_count;
   uint64_t dropped_count;
   uint64_t input_rows;
@@ -20,7 +21,7 @@ struct RewriteResult {
 namespace detail {
 
 struct PlacedRow {
-  uint32_t list;   // list_count: zero vector; list_count + 1: NULL vector
+  uint32_t list;  // list_count: zero vector; list_count + 1: NULL vector
   uint32_t input;
   uint32_t row;
 };
@@ -30,13 +31,13 @@ constexpr uint32_t not_copied = UINT32_MAX;
 struct Rewrite {
   RowSource* inputs;
   uint32_t input_count;
-  EpochView* epoch;             // null: flat output
+  EpochView* epoch;  // null: flat output
   quant::Frame target;
   ObjectId target_frame;
-  Array<PlacedRow> rows;        // live rows, then sorted by list
-  uint32_t list_count;          // of the output; 1 stands for flat
+  Array<PlacedRow> rows;  // live rows, then sorted by list
+  uint32_t list_count;    // of the output; 1 stands for flat
   uint32_t zero_count, null_count;
-  uint32_t** positions;         // [input][row] -> row of the output
+  uint32_t** positions;  // [input][row] -> row of the output
 };
 
 // Names the list of every live row: from the directory when the codebook is the same, else by assignment.
@@ -69,7 +70,8 @@ Status place_rows(P& pager, IndexShape const& shape, Rewrite& work) {
   Status status;
   for (uint32_t input = 0; input < work.input_count && status.ok(); input++) {
     RowSource& source = work.inputs[input];
-    bool same_epoch = work.epoch && source.object.disk.kind == ObjectKind::segment && source.object.disk.epoch == work.epoch->object->disk.id;
+    bool same_epoch = work.epoch && source.object.disk.kind == ObjectKind::segment &&
+                      source.object.disk.epoch == work.epoch->object->disk.id;
     for (uint32_t row = 0; row < source.row_count && status.ok(); row++) {
       if (sets::bitmap_test(source.deleted, row)) continue;
       bool ranked_known = source.header != nullptr;
@@ -121,7 +123,8 @@ void sort_rows(P& pager, Rewrite& work) {
 }
 
 template <Pager P>
-Status write_rows(P& pager, IndexShape const& shape, Rewrite& work, SegmentSpec const& spec, ManifestObject const& target, ObjectHeaderDisk* header) {
+Status write_rows(P& pager, IndexShape const& shape, Rewrite& work, SegmentSpec const& spec,
+                  ManifestObject const& target, ObjectHeaderDisk* header) {
   SegmentWriter<P> writer(pager, shape, spec, target, header);
   auto* z = static_cast<float*>(pager.allocate(size_t(shape.padded_dim) * sizeof(float)));
   auto* refine = static_cast<std::byte*>(pager.allocate(shape.refine_size));
@@ -141,8 +144,8 @@ Status write_rows(P& pager, IndexShape const& shape, Rewrite& work, SegmentSpec 
   return writer.finish();
 }
 
-// Carries delete bits set since the rows were copied into the output: the interlock with VACUUM. Runs under LockName::edit,
-// so that a VACUUM that sets a bit later finds the output in the manifest it must read before it ends.
+// Carries delete bits set since the rows were copied into the output: the interlock with VACUUM. Runs under
+// LockName::edit, so that a VACUUM that sets a bit later finds the output in the manifest it must read before it ends.
 template <Pager P>
 Status reconcile(P& pager, IndexShape const& shape, Rewrite& work, ManifestObject const& target, uint32_t row_count) {
   size_t bytes = sets::bitmap_size(row_count);
@@ -158,7 +161,9 @@ Status reconcile(P& pager, IndexShape const& shape, Rewrite& work, ManifestObjec
     }
     if (Status status = read_deleted(pager, shape, source); !status.ok()) return status;
     for (uint32_t row = 0; row < source.row_count; row++)
-      if (work.positions[input][row] != not_copied && sets::bitmap_test(source.deleted, row) && sets::bitmap_set(fresh, work.positions[input][row])) count++;
+      if (work.positions[input][row] != not_copied && sets::bitmap_test(source.deleted, row) &&
+          sets::bitmap_set(fresh, work.positions[input][row]))
+        count++;
   }
   Status status;
   if (count) {
@@ -189,7 +194,8 @@ template <Pager P>
 Status publish(P& pager, IndexShape const& shape, Rewrite& work, ManifestObject const* target, uint32_t row_count) {
   return edit_manifest(pager, [&](Manifest& manifest) -> EditResult {
     if (target && !pager.fault(Fault::skip_reconcile))
-      if (Status status = reconcile(pager, shape, work, *target, row_count); !status.ok()) return {status, Edit::discard};
+      if (Status status = reconcile(pager, shape, work, *target, row_count); !status.ok())
+        return {status, Edit::discard};
     uint64_t xid = pager.next_xid();
     bool merged = false;
     for (uint32_t input = 0; input < work.input_count; input++) {
@@ -227,13 +233,14 @@ void release_rewrite(P& pager, Rewrite& work) {
 
 }  // namespace detail
 
-// Rewrites `ids` (live segments, frozen and fenced growing objects) into one segment under the codebook and frame in force.
-// Requires LockName::merge on entry; holds it on exit. Cancel or crash at any point leaves at most an object in state building,
-// which the next holder of the lock removes.
+// Rewrites `ids` (live segments, frozen and fenced growing objects) into one segment under the codebook and frame in
+// force. Requires LockName::merge on entry; holds it on exit. Cancel or crash at any point leaves at most an object in
+// state building, which the next holder of the lock removes.
 template <Pager P>
 Status rewrite(P& pager, ObjectId const* ids, uint32_t id_count, RewriteResult* result) {
   *result = RewriteResult{};
-  if (id_count == 0 || id_count > rewrite_inputs_max) return invalid("a rewrite takes between 1 and 64 inputs", id_count);
+  if (id_count == 0 || id_count > rewrite_inputs_max)
+    return invalid("a rewrite takes between 1 and 64 inputs", id_count);
   auto* manifest = static_cast<Manifest*>(pager.allocate(sizeof(Manifest)));
   if (Status status = load_manifest(pager, manifest); !status.ok()) return status;
   IndexShape shape = shape_of(manifest->meta);
@@ -250,15 +257,18 @@ Status rewrite(P& pager, ObjectId const* ids, uint32_t id_count, RewriteResult* 
     RowSource const& source = work.inputs[i];
     result->input_rows += source.row_count;
     live_estimate += source.row_count - sets::bitmap_count(source.deleted, 0, source.row_count);
-    if (object->disk.kind == ObjectKind::segment && object->disk.merge_count + 1 > merge_count) merge_count = object->disk.merge_count + 1;
+    if (object->disk.kind == ObjectKind::segment && object->disk.merge_count + 1 > merge_count)
+      merge_count = object->disk.merge_count + 1;
   }
   // Fewer rows than half the lists: probing would read more directory than a flat scan reads codes.
   ObjectId epoch = ObjectId(manifest->header.epoch);
   if (status.ok() && epoch != ObjectId::none) {
     ManifestObject const* object = manifest->find(epoch);
-    if (object && live_estimate >= object->disk.list_count / 2) status = open_epoch(pager, shape, *manifest, epoch, &work.epoch);
+    if (object && live_estimate >= object->disk.list_count / 2)
+      status = open_epoch(pager, shape, *manifest, epoch, &work.epoch);
   }
-  if (status.ok() && live_estimate >= UINT32_MAX) status = {Code::limit, "a segment cannot hold that many rows", live_estimate};
+  if (status.ok() && live_estimate >= UINT32_MAX)
+    status = {Code::limit, "a segment cannot hold that many rows", live_estimate};
   if (!status.ok()) return status;
   work.list_count = work.epoch ? work.epoch->list_count : 1;
   work.positions = static_cast<uint32_t**>(pager.allocate(sizeof(uint32_t*) * id_count));
@@ -277,7 +287,8 @@ Status rewrite(P& pager, ObjectId const* ids, uint32_t id_count, RewriteResult* 
     status = detail::publish(pager, shape, work, nullptr, 0);
   } else {
     detail::sort_rows(pager, work);
-    SegmentSpec spec{work.target_frame, work.epoch, row_count, row_count - work.zero_count - work.null_count, work.zero_count, merge_count};
+    SegmentSpec spec{work.target_frame, work.epoch, row_count, row_count - work.zero_count - work.null_count,
+                     work.zero_count,   merge_count};
     ManifestObject target{};
     ObjectHeaderDisk* header = nullptr;
     status = begin_segment(pager, shape, spec, &target, &header);

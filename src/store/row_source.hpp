@@ -7,17 +7,17 @@
 namespace strata::store {
 
 struct RowSource {
-  ManifestObject object;            // private copy of the entry
-  ObjectHeaderDisk* header;         // sealed segments
+  ManifestObject object;     // private copy of the entry
+  ObjectHeaderDisk* header;  // sealed segments
   uint32_t row_count;
-  uint32_t delete_generation;       // of `deleted`
-  std::byte* deleted;               // bitmap of row_count bits, as read last
+  uint32_t delete_generation;  // of `deleted`
+  std::byte* deleted;          // bitmap of row_count bits, as read last
   StreamCursor ids, hashes, refine;
-  std::byte* entry;                 // growing: one row; sealed with another frame: one refine row
+  std::byte* entry;  // growing: one row; sealed with another frame: one refine row
   quant::Frame frame;
-  bool reframe;                     // its frame is not the target's
-  float* z;                         // padded_dim floats when reframe
-  uint32_t directory_at;            // next list whose rows were not yet named, see list_of_row
+  bool reframe;           // its frame is not the target's
+  float* z;               // padded_dim floats when reframe
+  uint32_t directory_at;  // next list whose rows were not yet named, see list_of_row
   StreamCursor directory;
 };
 
@@ -30,7 +30,8 @@ Status read_deleted(P& pager, IndexShape const& shape, RowSource& source) {
     if (Status status = read_header(pager, source.object, source.header); !status.ok()) return status;
     source.delete_generation = source.header->delete_generation;
     StreamDisk const* stream = find_stream(*source.header, StreamKind::delete_bitmap);
-    if (!stream || stream->byte_size != sets::bitmap_size(source.row_count)) return corrupt("segment has no delete bitmap", source.object.disk.id);
+    if (!stream || stream->byte_size != sets::bitmap_size(source.row_count))
+      return corrupt("segment has no delete bitmap", source.object.disk.id);
     return read_stream(pager, source.object, *stream, 0, stream->byte_size, source.deleted);
   }
   uint32_t capacity = shape.growing.capacity;
@@ -54,7 +55,8 @@ Status read_deleted(P& pager, IndexShape const& shape, RowSource& source) {
 
 // Opens an input. A growing object must be frozen and fenced. `target_frame` is the frame rows are handed out in.
 template <Pager P>
-Status open_source(P& pager, IndexShape const& shape, Manifest const& manifest, ManifestObject const& object, ObjectId target_frame, RowSource* source) {
+Status open_source(P& pager, IndexShape const& shape, Manifest const& manifest, ManifestObject const& object,
+                   ObjectId target_frame, RowSource* source) {
   *source = RowSource{};
   source->object = object;
   Status status;
@@ -63,12 +65,16 @@ Status open_source(P& pager, IndexShape const& shape, Manifest const& manifest, 
     status = read_header(pager, object, source->header);
     if (status.ok()) status = open_stream(pager, object, *source->header, StreamKind::ids, 8, &source->ids);
     if (status.ok()) status = open_stream(pager, object, *source->header, StreamKind::hashes, 8, &source->hashes);
-    if (status.ok()) status = open_stream(pager, object, *source->header, StreamKind::refine_codes, shape.refine_size, &source->refine);
+    if (status.ok())
+      status =
+          open_stream(pager, object, *source->header, StreamKind::refine_codes, shape.refine_size, &source->refine);
     if (status.ok() && object.disk.epoch)
-      status = open_stream(pager, object, *source->header, StreamKind::directory, sizeof(format::DirectoryEntryDisk), &source->directory);
+      status = open_stream(pager, object, *source->header, StreamKind::directory, sizeof(format::DirectoryEntryDisk),
+                           &source->directory);
     if (!status.ok()) return status;
     source->row_count = object.disk.row_count;
-    if (source->ids.stream.byte_size != uint64_t(source->row_count) * 6 || source->hashes.stream.byte_size != uint64_t(source->row_count) * 8 ||
+    if (source->ids.stream.byte_size != uint64_t(source->row_count) * 6 ||
+        source->hashes.stream.byte_size != uint64_t(source->row_count) * 8 ||
         source->refine.stream.byte_size != uint64_t(source->header->ranked_count) * shape.refine_size)
       return corrupt("streams do not match the row count", object.disk.id);
   } else {
@@ -117,7 +123,8 @@ Status fetch_row(P& pager, IndexShape const& shape, RowSource& source, uint32_t 
       view->flags = row - ranked < source.header->zero_count ? format::row_is_zero : format::row_is_null;
       return {};
     }
-    status = next_bytes(pager, source.object, source.refine, uint64_t(row) * shape.refine_size, shape.refine_size, &refine);
+    status =
+        next_bytes(pager, source.object, source.refine, uint64_t(row) * shape.refine_size, shape.refine_size, &refine);
     view->refine = refine;
     return status;
   }
@@ -126,40 +133,44 @@ Status fetch_row(P& pager, IndexShape const& shape, RowSource& source, uint32_t 
   bool found = false;
   uint32_t group = row / shape.growing.capacity;
   std::byte* entry = source.entry;
-  Status status = visit_growing_group(pager, shape, source.object, group, entry, &seen, [&](uint64_t at, RowView const& candidate, bool) {
-    if (at != row) return;
-    found = true;
-    *view = candidate;
-    if (shape.growing.group_page_count == 1) {
-      // The view points into the locked page: keep the bytes behind the header.
-      std::memcpy(entry, candidate.columns, shape.growing.columns_size + shape.refine_size);
-      view->columns = entry;
-      view->refine = entry + shape.growing.columns_size;
-    }
-  });
+  Status status = visit_growing_group(
+      pager, shape, source.object, group, entry, &seen, [&](uint64_t at, RowView const& candidate, bool) {
+        if (at != row) return;
+        found = true;
+        *view = candidate;
+        if (shape.growing.group_page_count == 1) {
+          // The view points into the locked page: keep the bytes behind the header.
+          std::memcpy(entry, candidate.columns, shape.growing.columns_size + shape.refine_size);
+          view->columns = entry;
+          view->refine = entry + shape.growing.columns_size;
+        }
+      });
   if (status.ok() && !found) return corrupt("growing row is missing", row);
   return status;
 }
 
 // z[0..padded_dim) = the reconstruction of a ranked row in the target frame.
 template <Pager P>
-void reconstruct(P&, IndexShape const& shape, RowSource const& source, quant::Frame const& target, RowView const& view, float* z) {
+void reconstruct(P&, IndexShape const& shape, RowSource const& source, quant::Frame const& target, RowView const& view,
+                 float* z) {
   quant::decode_refine(shape.padded_dim, view.refine, z);
   if (!source.reframe) return;
   for (uint32_t i = 0; i < shape.padded_dim; i++)
     z[i] = (z[i] + source.frame.mean[i]) * source.frame.unit / target.unit - target.mean[i];
 }
 
-// Makes view->refine a code in the target frame; `row` holds refine_size bytes, z padded_dim floats. The error of the old code
-// adds to that of the new one (triangle inequality), so the bound stays deterministic.
+// Makes view->refine a code in the target frame; `row` holds refine_size bytes, z padded_dim floats. The error of the
+// old code adds to that of the new one (triangle inequality), so the bound stays deterministic.
 template <Pager P>
-void reframe_row(P& pager, IndexShape const& shape, RowSource const& source, quant::Frame const& target, RowView* view, float* z, std::byte* row) {
+void reframe_row(P& pager, IndexShape const& shape, RowSource const& source, quant::Frame const& target, RowView* view,
+                 float* z, std::byte* row) {
   quant::RefineRowDisk old_code, new_code;
   std::memcpy(&old_code, view->refine, sizeof old_code);
   reconstruct(pager, shape, source, target, *view, z);
   quant::encode_refine(shape.padded_dim, z, row);
   std::memcpy(&new_code, row, sizeof new_code);
-  float error = math::half_to_float(old_code.error) * source.frame.unit / target.unit + math::half_to_float(new_code.error);
+  float error =
+      math::half_to_float(old_code.error) * source.frame.unit / target.unit + math::half_to_float(new_code.error);
   new_code.error = math::float_to_half_up(error * 1.000001f);
   std::memcpy(row, &new_code, sizeof new_code);
   view->refine = row;
@@ -169,9 +180,11 @@ void reframe_row(P& pager, IndexShape const& shape, RowSource const& source, qua
 template <Pager P>
 Status list_of_row(P& pager, RowSource& source, uint32_t row, uint32_t* list) {
   for (;;) {
-    if (source.directory_at >= source.object.disk.list_count) return corrupt("directory ends before its rows", source.object.disk.id);
+    if (source.directory_at >= source.object.disk.list_count)
+      return corrupt("directory ends before its rows", source.object.disk.id);
     std::byte const* bytes;
-    Status status = next_bytes(pager, source.object, source.directory, (uint64_t(source.directory_at) + 1) * sizeof(format::DirectoryEntryDisk),
+    Status status = next_bytes(pager, source.object, source.directory,
+                               (uint64_t(source.directory_at) + 1) * sizeof(format::DirectoryEntryDisk),
                                sizeof(format::DirectoryEntryDisk), &bytes);
     if (!status.ok()) return status;
     format::DirectoryEntryDisk next;

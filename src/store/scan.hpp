@@ -9,8 +9,9 @@ namespace strata::store {
 
 // lower_bounds[(block - first_block) * 32 + lane] = bound of every row of [first_block, end_block), in frame units.
 template <Pager P>
-Status scan_stream(P& pager, IndexShape const& shape, ManifestObject const& object, StreamDisk const& stream, quant::QueryTable const* table,
-                   uint32_t first_block, uint32_t end_block, quant::ScanBounds const& bounds, float* lower_bounds) {
+Status scan_stream(P& pager, IndexShape const& shape, ManifestObject const& object, StreamDisk const& stream,
+                   quant::QueryTable const* table, uint32_t first_block, uint32_t end_block,
+                   quant::ScanBounds const& bounds, float* lower_bounds) {
   uint32_t const block_bytes = quant::block_size(shape.padded_dim, shape.scan.bits);
   uint32_t const code_bytes = block_bytes - quant::block_factors_size;
   uint32_t done = 0;  // bytes of the block in progress
@@ -44,7 +45,8 @@ Status scan_stream(P& pager, IndexShape const& shape, ManifestObject const& obje
       }
     }
   };
-  return visit_stream(pager, object, stream, uint64_t(first_block) * block_bytes, uint64_t(end_block - first_block) * block_bytes, piece);
+  return visit_stream(pager, object, stream, uint64_t(first_block) * block_bytes,
+                      uint64_t(end_block - first_block) * block_bytes, piece);
 }
 
 }  // namespace strata::store

@@ -6,8 +6,9 @@ namespace strata::store {
 
 namespace detail {
 
-// After this nothing can be appended to a frozen object (G4). An inserter that still has a cursor on it finds the flag, or a
-// full page and then a manifest in which the lane is frozen. Idempotent: a seal that died is taken up by the next one.
+// After this nothing can be appended to a frozen object (G4). An inserter that still has a cursor on it finds the flag,
+// or a full page and then a manifest in which the lane is frozen. Idempotent: a seal that died is taken up by the next
+// one.
 template <Pager P>
 Status fence(P& pager, IndexShape const& shape, ManifestObject const& object) {
   if (pager.fault(Fault::skip_fence)) return {};
@@ -78,7 +79,8 @@ Status seal_frozen(P& pager, RewriteResult* result) {
   return rewrite(pager, ids, count, result);
 }
 
-// Objects in state building belong to whoever holds LockName::merge; on taking the lock they are garbage. Requires that lock.
+// Objects in state building belong to whoever holds LockName::merge; on taking the lock they are garbage. Requires that
+// lock.
 template <Pager P>
 Status drop_unfinished(P& pager) {
   return edit_manifest(pager, [&](Manifest& manifest) -> EditResult {

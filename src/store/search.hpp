@@ -1,10 +1,12 @@
 // SEARCH: rows in the order of their distance, as many as the caller wants.
 //
 //   start_search    copies the manifest, prepares the query, ranks the lists of all epochs in use
-//   advance_search  makes sure that about `target` rows are found at the recall wanted: scans growing rows and flat segments,
-//                   probes lists by key over all segments at once, evaluates survivors of the first stage in the order of
-//                   their bounds; a later call with a larger target goes on, and scans nothing twice
-//   next_candidate  hands out candidates by their lower bound; the caller computes exact distances and emits a row when no
+//   advance_search  makes sure that about `target` rows are found at the recall wanted: scans growing rows and flat
+//   segments,
+//                   probes lists by key over all segments at once, evaluates survivors of the first stage in the order
+//                   of their bounds; a later call with a larger target goes on, and scans nothing twice
+//   next_candidate  hands out candidates by their lower bound; the caller computes exact distances and emits a row when
+//   no
 //                   candidate and nothing unseen (search_frontier) can be nearer
 //
 // No locks are held between calls: the caller's snapshot keeps what the manifest copy names from being reused.
@@ -13,13 +15,12 @@
 
 #include "core/math/distance.hpp"
 #include "core/sets/bitmap.hpp"
-#include "store/scan.hpp"
+#include "store/search_rank.hpp"
+#include "store/search_rows.hpp"
 
 namespace strata::store {
 
 namespace detail {
-
-constexpr float infinity = std::numeric_limits<float>::infinity();
 
 template <Pager P>
 Status query_of_frame(P& pager, Search& search, ObjectId id, uint32_t* index) {
@@ -42,7 +43,8 @@ Status query_of_frame(P& pager, Search& search, ObjectId id, uint32_t* index) {
     query.factor = unit * unit;
     query.offset = 0;
   }
-  query.table = quant::build_query_table(shape.scan, query.w, pager.allocate(quant::query_table_size(shape.padded_dim)));
+  query.table =
+      quant::build_query_table(shape.scan, query.w, pager.allocate(quant::query_table_size(shape.padded_dim)));
   query.refine = quant::refine_query(shape.metric, shape.padded_dim, query.w);
   search.queries.push(pager, query);
   *index = search.queries.count - 1;
@@ -83,86 +85,26 @@ Status add_source(P& pager, Search& search, ManifestObject const& object, Object
     search.sources.push(pager, source);
     return {};
   }
-  if (Status status = query_of_frame(pager, search, ObjectId(object.disk.frame), &source.query); !status.ok()) return status;
+  if (Status status = query_of_frame(pager, search, ObjectId(object.disk.frame), &source.query); !status.ok())
+    return status;
   if (object.disk.epoch) {
     uint32_t at = 0;
     while (at < search.epochs.count && search.epochs[at].view->object->disk.id != object.disk.epoch) at++;
     if (at == search.epochs.count) {
       EpochRank rank{};
-      if (Status status = open_epoch(pager, search.shape, search.manifest, ObjectId(object.disk.epoch), &rank.view); !status.ok()) return status;
-      if (Status status = query_of_frame(pager, search, ObjectId(rank.view->header.frame), &rank.query); !status.ok()) return status;
+      if (Status status = open_epoch(pager, search.shape, search.manifest, ObjectId(object.disk.epoch), &rank.view);
+          !status.ok())
+        return status;
+      if (Status status = query_of_frame(pager, search, ObjectId(rank.view->header.frame), &rank.query); !status.ok())
+        return status;
       search.epochs.push(pager, rank);
     }
     source.epoch = at;
-    if (search.epochs[at].query != source.query) return corrupt("segment and its epoch live in different frames", object.disk.id);
+    if (search.epochs[at].query != source.query)
+      return corrupt("segment and its epoch live in different frames", object.disk.id);
   }
   search.counters.segment_count++;
   search.sources.push(pager, source);
-  return {};
-}
-
-// Appends the lists of one epoch with estimated keys.
-template <Pager P>
-Status rank_epoch(P& pager, Search& search, uint32_t at) {
-  IndexShape const& shape = search.shape;
-  EpochView const& view = *search.epochs[at].view;
-  FrameQuery const& query = search.queries[search.epochs[at].query];
-  uint32_t lists = view.list_count, blocks = (lists + quant::block_rows - 1) / quant::block_rows;
-  auto* estimates = static_cast<float*>(pager.allocate(size_t(blocks) * quant::block_rows * sizeof(float)));
-  auto* residuals = static_cast<float*>(pager.allocate(size_t(lists) * sizeof(float)));
-  // The centroid codes are relative to the origin of frame space.
-  quant::ScanBounds bounds{shape.metric == Metric::inner_product ? 0.0f : query.refine.norm2, 0.0f, infinity};
-  Status status = scan_stream(pager, shape, *view.object, view.codes, query.table, 0, blocks, bounds, estimates);
-  if (status.ok()) status = read_stream(pager, *view.object, view.residuals, 0, uint64_t(lists) * sizeof(float), residuals);
-  if (!status.ok()) return status;
-  search.order.reserve(pager, search.order.count + lists);
-  for (uint32_t list = 0; list < lists; list++) {
-    float spread = shape.metric == Metric::inner_product ? 0.0f : residuals[list];
-    search.order[search.order.count++] = {query.factor * (estimates[list] + spread) + query.offset, 0.0f, at, list & 0x7FFFFFFFu, 0};
-  }
-  pager.release(residuals);
-  pager.release(estimates);
-  return {};
-}
-
-// Exact score of a list's centroid, and a key from it.
-template <Pager P>
-Status rank_exactly(P& pager, Search& search, ListRank& rank) {
-  IndexShape const& shape = search.shape;
-  EpochView const& view = *search.epochs[rank.epoch].view;
-  FrameQuery const& query = search.queries[search.epochs[rank.epoch].query];
-  if (Status status = read_centroid(pager, shape, view, rank.list, search.scratch, search.centroid); !status.ok()) return status;
-  float spread = 0;
-  if (shape.metric == Metric::inner_product) {
-    rank.base = -math::inner_product(shape.padded_dim, query.w, search.centroid);
-  } else {
-    rank.base = math::l2_squared(shape.padded_dim, query.w, search.centroid);
-    if (Status status = read_stream(pager, *view.object, view.residuals, uint64_t(rank.list) * 4, 4, &spread); !status.ok()) return status;
-  }
-  rank.key = query.factor * (rank.base + spread) + query.offset;
-  rank.exact = 1;
-  return {};
-}
-
-inline bool key_less(ListRank const& a, ListRank const& b) { return a.key < b.key; }
-
-// Puts at least the next `wanted` lists in order, the nearest by exact keys.
-template <Pager P>
-Status order_lists(P& pager, Search& search, uint32_t wanted) {
-  uint32_t end = search.probed + wanted;
-  if (end <= search.order_sorted || search.order_sorted == search.order.count) return {};
-  // Estimates misplace lists a little: take three times as many before the exact keys decide.
-  uint64_t enough = uint64_t(search.order_sorted) + 3ull * wanted + 16;
-  uint32_t until = enough < search.order.count ? uint32_t(enough) : search.order.count;
-  ListRank* from = search.order.items + search.order_sorted;
-  if (until < search.order.count) std::nth_element(from, search.order.items + until, search.order.end(), key_less);
-  // Past a thousand lists the order hardly matters any more, and reading centroids does cost.
-  constexpr uint32_t exact_max = 1024;
-  if (until - search.order_sorted <= exact_max)
-    for (ListRank* rank = from; rank < search.order.items + until; rank++)
-      if (Status status = rank_exactly(pager, search, *rank); !status.ok()) return status;
-  std::sort(from, search.order.items + until, key_less);
-  search.order_sorted = until;
   return {};
 }
 
@@ -184,7 +126,8 @@ void push_candidate(P& pager, Search& search, Candidate const& candidate) {
   search.tau = top.count < search.target ? infinity : top[0];
 }
 
-inline Candidate candidate_of(FrameQuery const& query, quant::RefineEstimate const& estimate, uint32_t source, uint32_t row) {
+inline Candidate candidate_of(FrameQuery const& query, quant::RefineEstimate const& estimate, uint32_t source,
+                              uint32_t row) {
   float bound = query.factor * estimate.lower_bound + query.offset;
   // Rounding of the line above: relative to its larger term.
   bound -= 4e-7f * (std::abs(bound) + std::abs(query.offset));
@@ -196,16 +139,6 @@ inline Candidate candidate_of(FrameQuery const& query, quant::RefineEstimate con
 inline float gain_distance(FrameQuery const& query, float distance2) {
   float noise = quant::query_table_noise(query.table);
   return std::sqrt(distance2 + noise * noise);
-}
-
-template <Pager P>
-Status is_deleted(P& pager, SearchSource const& source, uint32_t row, bool* deleted) {
-  *deleted = false;
-  if (!source.has_deleted) return {};
-  uint8_t byte = 0;
-  Status status = read_stream(pager, *source.object, source.bitmap, row / 8, 1, &byte);
-  *deleted = byte >> (row % 8) & 1;
-  return status;
 }
 
 // A growing row whose bound was out of reach when its page was scanned.
@@ -233,15 +166,16 @@ Status evaluate(P& pager, Search& search, uint32_t at, uint32_t row) {
   FrameQuery const& query = search.queries[source.query];
   uint32_t size = search.shape.refine_size, gathered = 0;
   quant::RefineEstimate estimate{};
-  Status status = visit_stream(pager, *source.object, source.refine, uint64_t(row) * size, size, [&](std::byte const* bytes, uint32_t part) {
-    if (part == size) {
-      estimate = quant::evaluate_refine(query.refine, bytes);
-      return;
-    }
-    std::memcpy(search.scratch + gathered, bytes, part);
-    gathered += part;
-    if (gathered == size) estimate = quant::evaluate_refine(query.refine, search.scratch);
-  });
+  Status status = visit_stream(pager, *source.object, source.refine, uint64_t(row) * size, size,
+                               [&](std::byte const* bytes, uint32_t part) {
+                                 if (part == size) {
+                                   estimate = quant::evaluate_refine(query.refine, bytes);
+                                   return;
+                                 }
+                                 std::memcpy(search.scratch + gathered, bytes, part);
+                                 gathered += part;
+                                 if (gathered == size) estimate = quant::evaluate_refine(query.refine, search.scratch);
+                               });
   if (!status.ok()) return status;
   search.counters.refined_count++;
   push_candidate(pager, search, candidate_of(query, estimate, at, row));
@@ -268,7 +202,8 @@ Status evaluate_runs(P& pager, Search& search, uint32_t first_run) {
       end = done + 2 * search.target;
       std::nth_element(pending.begin() + done, pending.begin() + end, pending.end(), nearer);
     } else {
-      auto* kept = std::partition(pending.begin() + done, pending.end(), [&](Pending const& row) { return row.bound < search.tau; });
+      auto* kept = std::partition(pending.begin() + done, pending.end(),
+                                  [&](Pending const& row) { return row.bound < search.tau; });
       pending.count = end = uint32_t(kept - pending.begin());
     }
     std::sort(pending.begin() + done, pending.begin() + end, nearer);
@@ -296,7 +231,8 @@ Status scan_rows(P& pager, Search& search, uint32_t at, uint32_t first, uint32_t
   search.bounds.reserve(pager, search.bounds.count + rows);
   float* bounds = search.bounds.items + search.bounds.count;
   quant::ScanBounds scan{base, search.options.epsilon * distance, infinity};
-  Status status = scan_stream(pager, search.shape, *source.object, source.scan, query.table, first_block, end_block, scan, bounds);
+  Status status =
+      scan_stream(pager, search.shape, *source.object, source.scan, query.table, first_block, end_block, scan, bounds);
   if (!status.ok()) return status;
   // An infinite error at distance zero, or an overflow, gives no number: such rows are always evaluated.
   for (uint32_t i = 0; i < rows; i++) {
@@ -326,18 +262,22 @@ Status scan_growing(P& pager, Search& search, uint32_t at) {
   auto* found = static_cast<quant::RefineEstimate*>(pager.allocate(sizeof(quant::RefineEstimate) * capacity));
   for (uint32_t group = 0; group * capacity < source.row_count; group++) {
     uint32_t seen = 0, first = group * capacity;
-    Status status = visit_growing_group(pager, search.shape, *source.object, group, search.scratch, &seen, [&](uint64_t row, RowView const& view, bool deleted) {
-      bool skip = deleted || view.flags != 0;
-      found[row - first] = skip ? quant::RefineEstimate{infinity, infinity} : quant::evaluate_refine(query.refine, view.refine);
-    });
+    Status status = visit_growing_group(pager, search.shape, *source.object, group, search.scratch, &seen,
+                                        [&](uint64_t row, RowView const& view, bool deleted) {
+                                          bool skip = deleted || view.flags != 0;
+                                          found[row - first] = skip ? quant::RefineEstimate{infinity, infinity}
+                                                                    : quant::evaluate_refine(query.refine, view.refine);
+                                        });
     if (!status.ok()) return status;
     for (uint32_t i = 0; i < seen && first + i < source.row_count; i++) {
       bounds[first + i] = infinity;
       if (found[i].score == infinity) continue;
       search.counters.growing_count++;
       Candidate candidate = candidate_of(query, found[i], at, first + i);
-      if (candidate.lower_bound < search.tau) push_candidate(pager, search, candidate);
-      else bounds[first + i] = candidate.lower_bound;
+      if (candidate.lower_bound < search.tau)
+        push_candidate(pager, search, candidate);
+      else
+        bounds[first + i] = candidate.lower_bound;
     }
     if ((group & 63) == 0) pager.check_interrupts();
   }
@@ -379,7 +319,8 @@ Status probe_next(P& pager, Search& search) {
     SearchSource const& source = search.sources[at];
     if (source.epoch != rank.epoch) continue;
     format::DirectoryEntryDisk entry[2];
-    Status status = read_stream(pager, *source.object, source.directory, uint64_t(rank.list) * sizeof entry[0], sizeof entry, entry);
+    Status status = read_stream(pager, *source.object, source.directory, uint64_t(rank.list) * sizeof entry[0],
+                                sizeof entry, entry);
     if (status.ok() && (entry[0].first_row > entry[1].first_row || entry[1].first_row > source.ranked_count))
       status = corrupt("directory is out of order", source.object->disk.id);
     if (status.ok()) status = scan_rows(pager, search, at, entry[0].first_row, entry[1].first_row, rank.base, distance);
@@ -389,7 +330,8 @@ Status probe_next(P& pager, Search& search) {
   return evaluate_runs(pager, search, first_run);
 }
 
-// Lists to probe in all for `target` rows when no model says better: a part of the lists that grows with the root of target.
+// Lists to probe in all for `target` rows when no model says better: a part of the lists that grows with the root of
+// target.
 inline uint32_t lists_wanted(Search const& search, uint32_t target) {
   uint64_t lists = search.order.count;
   if (target >= search.ranked_total) return uint32_t(lists);
@@ -401,8 +343,8 @@ inline uint32_t lists_wanted(Search const& search, uint32_t target) {
 
 }  // namespace detail
 
-// Begins a search for `vector` (float[dim], of unit length under cosine, must outlive the search). Requires an MVCC snapshot
-// taken before the call and kept to the end of the search.
+// Begins a search for `vector` (float[dim], of unit length under cosine, must outlive the search). Requires an MVCC
+// snapshot taken before the call and kept to the end of the search.
 template <Pager P>
 Status start_search(P& pager, float const* vector, SearchOptions const& options, Search** out) {
   auto* search = static_cast<Search*>(pager.allocate(sizeof(Search)));
@@ -439,7 +381,8 @@ Status advance_search(P& pager, Search& search, uint32_t target) {
     auto& top = search.top;
     top.reserve(pager, target);
     top.count = search.scores.count < target ? search.scores.count : target;
-    if (search.scores.count > target) std::nth_element(search.scores.begin(), search.scores.begin() + target, search.scores.end());
+    if (search.scores.count > target)
+      std::nth_element(search.scores.begin(), search.scores.begin() + target, search.scores.end());
     if (top.count) std::memcpy(top.items, search.scores.items, size_t(top.count) * sizeof(float));
     std::make_heap(top.begin(), top.end());
     search.tau = top.count < target ? detail::infinity : top[0];
@@ -477,69 +420,6 @@ inline bool next_candidate(Search& search, Candidate* candidate) {
   search.candidates.count--;
   search.counters.candidate_count++;
   return true;
-}
-
-// Where the rows of one kind lie, for rows that have no place in the order.
-enum class RowPass : uint8_t { ranked, zero, null };
-
-struct RowIterator {
-  RowPass pass;
-  uint32_t source;
-  uint32_t row;
-};
-
-template <Pager P>
-Status tid_of(P& pager, Search const& search, uint32_t at, uint32_t row, Tid* tid, uint16_t* flags = nullptr, bool* deleted = nullptr) {
-  SearchSource const& source = search.sources[at];
-  if (!source.growing) {
-    std::byte bytes[6];
-    Status status = read_stream(pager, *source.object, source.ids, uint64_t(row) * 6, sizeof bytes, bytes);
-    *tid = format::load_tid(bytes);
-    return status;
-  }
-  auto const& growing = search.shape.growing;
-  uint32_t page_no = row / growing.capacity * growing.group_page_count, slot = row % growing.capacity;
-  return pager.read(block_of(*source.object, page_no), [&](format::PageView page) {
-    Status status = format::check_page(page, format::PageKind::growing, source.object->id(), page_no);
-    if (!status.ok()) return status;
-    auto const& header = page.as<format::GrowingPageDisk>();
-    format::GrowingRowDisk stored;
-    std::memcpy(&stored, page.body() + sizeof header + size_t(slot) * growing.entry_size, sizeof stored);
-    *tid = format::load_tid(stored.tid);
-    if (flags) *flags = stored.flags;
-    if (deleted) *deleted = sets::bitmap_test(header.deleted, slot);
-    return status;
-  });
-}
-
-// The next row of the iterator's pass that is not deleted, in no particular order; *found = false at the end.
-template <Pager P>
-Status next_row(P& pager, Search& search, RowIterator& iterator, Tid* tid, bool* found) {
-  *found = false;
-  for (; iterator.source < search.sources.count; iterator.source++, iterator.row = 0) {
-    SearchSource const& source = search.sources[iterator.source];
-    uint32_t first = 0, end = source.row_count;
-    if (!source.growing) {
-      uint32_t zero_end = source.ranked_count + source.zero_count;
-      first = iterator.pass == RowPass::ranked ? 0 : iterator.pass == RowPass::zero ? source.ranked_count : zero_end;
-      end = iterator.pass == RowPass::ranked ? source.ranked_count : iterator.pass == RowPass::zero ? zero_end : source.row_count;
-    }
-    if (iterator.row < first) iterator.row = first;
-    while (iterator.row < end) {
-      uint32_t row = iterator.row++;
-      if ((row & 0x3FF) == 0) pager.check_interrupts();
-      uint16_t flags = 0;
-      bool deleted = false;
-      Status status = source.growing ? Status{} : detail::is_deleted(pager, source, row, &deleted);
-      if (status.ok() && !deleted) status = tid_of(pager, search, iterator.source, row, tid, &flags, &deleted);
-      if (!status.ok()) return status;
-      RowPass kind = flags & format::row_is_null ? RowPass::null : flags & format::row_is_zero ? RowPass::zero : RowPass::ranked;
-      if (deleted || (source.growing && kind != iterator.pass)) continue;
-      *found = true;
-      return {};
-    }
-  }
-  return {};
 }
 
 }  // namespace strata::store

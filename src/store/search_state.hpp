@@ -4,26 +4,32 @@
 //   l2, cosine:     squared distance of the (normalised) vectors      = unit^2 * frame score
 //   inner product:  minus the inner product of the raw vectors         = unit * frame score - unit <mean, w>
 #pragma once
+#include <limits>
+
 #include "store/epoch.hpp"
 #include "store/growing.hpp"
 
 namespace strata::store {
 
+namespace detail {
+constexpr float infinity = std::numeric_limits<float>::infinity();
+}
+
 struct SearchOptions {
-  uint32_t probes = 0;         // lists probed for the first rows and for every continuation; 0: chosen by the codebook's model
-  float epsilon = 1.5f;        // how many standard deviations a first-stage bound keeps away from its estimate
+  uint32_t probes = 0;  // lists probed for the first rows and for every continuation; 0: chosen by the codebook's model
+  float epsilon = 1.5f;  // how many standard deviations a first-stage bound keeps away from its estimate
   double recall_target = 0.95;
 };
 
 struct SearchCounters {
-  uint64_t list_count;         // lists probed
-  uint64_t run_count;          // (segment, list) pairs and flat segments scanned
-  uint64_t code_count;         // first-stage codes scanned
-  uint64_t growing_count;      // growing rows evaluated
-  uint64_t refined_count;      // second-stage codes evaluated
-  uint64_t candidate_count;    // candidates handed out: heap rows
+  uint64_t list_count;       // lists probed
+  uint64_t run_count;        // (segment, list) pairs and flat segments scanned
+  uint64_t code_count;       // first-stage codes scanned
+  uint64_t growing_count;    // growing rows evaluated
+  uint64_t refined_count;    // second-stage codes evaluated
+  uint64_t candidate_count;  // candidates handed out: heap rows
   uint32_t segment_count;
-  uint32_t advance_count;      // how often the caller wanted more
+  uint32_t advance_count;  // how often the caller wanted more
 };
 
 // One frame in use and the query in it.
@@ -33,15 +39,15 @@ struct FrameQuery {
   float* w;
   quant::QueryTable* table;
   quant::RefineQuery refine;
-  float factor, offset;        // absolute = factor * frame score + offset
+  float factor, offset;  // absolute = factor * frame score + offset
 };
 
 // A growing object or a sealed segment.
 struct SearchSource {
   ManifestObject const* object;
-  uint32_t query;              // index of its FrameQuery
-  uint32_t epoch;              // index of its EpochRank, or none
-  uint32_t row_count;          // rows to read: fixed when the search begins
+  uint32_t query;                     // index of its FrameQuery
+  uint32_t epoch;                     // index of its EpochRank, or none
+  uint32_t row_count;                 // rows to read: fixed when the search begins
   uint32_t ranked_count, zero_count;  // sealed
   bool growing;
   bool has_deleted;
@@ -56,8 +62,8 @@ struct EpochRank {
 
 // A list in the order of probing.
 struct ListRank {
-  float key;                   // absolute: expected score of a row of the list
-  float base;                  // frame score of its centroid; exact when `exact`
+  float key;   // absolute: expected score of a row of the list
+  float base;  // frame score of its centroid; exact when `exact`
   uint32_t epoch;
   uint32_t list : 31;
   uint32_t exact : 1;
@@ -68,12 +74,12 @@ struct ScannedRun {
   uint32_t source;
   uint32_t first_row;
   uint32_t row_count;
-  uint32_t bounds_at;          // index into Search::bounds; +inf: evaluated, deleted or not part of the run
+  uint32_t bounds_at;  // index into Search::bounds; +inf: evaluated, deleted or not part of the run
 };
 
 struct Candidate {
-  float lower_bound;           // absolute; the true score is not below it
-  float score;                 // absolute, estimated
+  float lower_bound;  // absolute; the true score is not below it
+  float score;        // absolute, estimated
   uint32_t source;
   uint32_t row;
 };
@@ -81,31 +87,31 @@ struct Candidate {
 struct Pending {
   float bound;
   uint32_t run;
-  uint32_t at;                 // row within the run
+  uint32_t at;  // row within the run
 };
 
 struct Search {
   IndexShape shape;
   SearchOptions options;
   Manifest manifest;
-  float const* vector;         // float[dim], the caller's, normalised under cosine
+  float const* vector;  // float[dim], the caller's, normalised under cosine
   Array<FrameQuery> queries;
   Array<SearchSource> sources;
   Array<EpochRank> epochs;
-  Array<ListRank> order;       // lists by key; [0, order_sorted) is in order
+  Array<ListRank> order;  // lists by key; [0, order_sorted) is in order
   uint32_t order_sorted;
-  uint32_t probed;             // lists done
-  uint64_t ranked_total;       // rows with codes, at most
+  uint32_t probed;        // lists done
+  uint64_t ranked_total;  // rows with codes, at most
   Array<ScannedRun> runs;
   Array<float> bounds;
   Array<Pending> pending;
   Array<Candidate> candidates;  // binary heap, smallest lower bound first
-  Array<float> scores;         // of all evaluated rows
-  Array<float> top;            // binary heap, the `target` smallest scores, largest first
-  uint32_t target;             // rows wanted
-  float tau;                   // the target-th smallest score, +inf while there are fewer
+  Array<float> scores;          // of all evaluated rows
+  Array<float> top;             // binary heap, the `target` smallest scores, largest first
+  uint32_t target;              // rows wanted
+  float tau;                    // the target-th smallest score, +inf while there are fewer
   bool flat_done;
-  std::byte* scratch;          // one growing entry or refine row
+  std::byte* scratch;  // one growing entry or refine row
   float* centroid;
   SearchCounters counters;
 };

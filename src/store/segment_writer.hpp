@@ -1,7 +1,7 @@
 // Writing a sealed segment row by row, in list order: the one bulk path of CREATE INDEX, seal, merge and compaction.
 //
-// Rows arrive with their refine codes in the segment's frame; the scan codes are made here from the reconstruction, so that
-// nothing but the refine code ever has to be carried along.
+// Rows arrive with their refine codes in the segment's frame; the scan codes are made here from the reconstruction, so
+// that nothing but the refine code ever has to be carried along.
 #pragma once
 #include "core/sets/bloom.hpp"
 #include "store/epoch.hpp"
@@ -19,13 +19,24 @@ struct SegmentSpec {
 };
 
 namespace detail {
-enum SegmentStream : uint32_t { ids_at, hashes_at, bitmap_at, tid_bloom_at, hash_bloom_at, scan_at, refine_at, directory_at, segment_stream_count };
+enum SegmentStream : uint32_t {
+  ids_at,
+  hashes_at,
+  bitmap_at,
+  tid_bloom_at,
+  hash_bloom_at,
+  scan_at,
+  refine_at,
+  directory_at,
+  segment_stream_count
+};
 }
 
-// Puts a segment of this size into the manifest, state building. Requires LockName::merge. *target and *header are made in
-// pager memory for the SegmentWriter; publish or remove_object ends it.
+// Puts a segment of this size into the manifest, state building. Requires LockName::merge. *target and *header are made
+// in pager memory for the SegmentWriter; publish or remove_object ends it.
 template <Pager P>
-Status begin_segment(P& pager, IndexShape const& shape, SegmentSpec const& spec, ManifestObject* target, ObjectHeaderDisk** header_out) {
+Status begin_segment(P& pager, IndexShape const& shape, SegmentSpec const& spec, ManifestObject* target,
+                     ObjectHeaderDisk** header_out) {
   auto* header = static_cast<ObjectHeaderDisk*>(pager.allocate(sizeof(ObjectHeaderDisk)));
   *header_out = header;
   *header = ObjectHeaderDisk{};
@@ -41,11 +52,13 @@ Status begin_segment(P& pager, IndexShape const& shape, SegmentSpec const& spec,
       {StreamKind::delete_bitmap, format::no_column, 0, body, (rows + 7) / 8},
       {StreamKind::bloom, format::tid_column, sets::bloom_block_size, bloom_page, bloom_bytes},
       {StreamKind::bloom, format::hash_column, sets::bloom_block_size, bloom_page, bloom_bytes},
-      {StreamKind::scan_codes, format::no_column, block_bytes, format::scan_stream_bytes_per_page, blocks * block_bytes},
+      {StreamKind::scan_codes, format::no_column, block_bytes, format::scan_stream_bytes_per_page,
+       blocks * block_bytes},
       {StreamKind::refine_codes, format::no_column, shape.refine_size, body, ranked * shape.refine_size},
       {StreamKind::directory, format::no_column, sizeof(format::DirectoryEntryDisk), body,
        spec.epoch ? (uint64_t(spec.epoch->list_count) + 1) * sizeof(format::DirectoryEntryDisk) : 0}};
-  uint32_t page_count = plan_streams(plans, spec.epoch ? detail::segment_stream_count : detail::segment_stream_count - 1, header);
+  uint32_t page_count =
+      plan_streams(plans, spec.epoch ? detail::segment_stream_count : detail::segment_stream_count - 1, header);
   header->kind = ObjectKind::segment;
   header->scan_bits = uint8_t(shape.scan.bits);
   header->row_count = spec.row_count;
@@ -75,7 +88,8 @@ Status begin_segment(P& pager, IndexShape const& shape, SegmentSpec const& spec,
 template <Pager P>
 class SegmentWriter {
  public:
-  SegmentWriter(P& pager, IndexShape const& shape, SegmentSpec const& spec, ManifestObject const& target, ObjectHeaderDisk* header)
+  SegmentWriter(P& pager, IndexShape const& shape, SegmentSpec const& spec, ManifestObject const& target,
+                ObjectHeaderDisk* header)
       : pager_(pager), shape_(shape), spec_(spec), header_(header), writer_(pager, target, header) {
     block_bytes_ = quant::block_size(shape.padded_dim, shape.scan.bits);
     block_ = static_cast<std::byte*>(pager.allocate(block_bytes_));
@@ -90,8 +104,10 @@ class SegmentWriter {
     std::memset(tid_bloom_, 0, bloom_bytes);
     std::memset(hash_bloom_, 0, bloom_bytes);
     if (spec.epoch) {
-      directory_ = static_cast<format::DirectoryEntryDisk*>(pager.allocate((size_t(spec.epoch->list_count) + 1) * sizeof(format::DirectoryEntryDisk)));
-      std::memset(static_cast<void*>(directory_), 0, (size_t(spec.epoch->list_count) + 1) * sizeof(format::DirectoryEntryDisk));
+      directory_ = static_cast<format::DirectoryEntryDisk*>(
+          pager.allocate((size_t(spec.epoch->list_count) + 1) * sizeof(format::DirectoryEntryDisk)));
+      std::memset(static_cast<void*>(directory_), 0,
+                  (size_t(spec.epoch->list_count) + 1) * sizeof(format::DirectoryEntryDisk));
     }
   }
 
@@ -121,13 +137,15 @@ class SegmentWriter {
 
   // Writes everything that is left. The segment is complete and still unreachable.
   Status finish() {
-    if (row_count_ != spec_.row_count || ranked_count_ != spec_.ranked_count) return corrupt("segment got another number of rows than announced", row_count_);
+    if (row_count_ != spec_.row_count || ranked_count_ != spec_.ranked_count)
+      return corrupt("segment got another number of rows than announced", row_count_);
     if (ranked_count_ % quant::block_rows != 0) flush_block();
     if (spec_.epoch) {
       close_list(ranked_count_);
       uint32_t first = ranked_count_ ? list_ + 1 : 0;
       for (uint32_t list = first; list <= spec_.epoch->list_count; list++) directory_[list] = {ranked_count_, 0};
-      writer_.append(detail::directory_at, directory_, (size_t(spec_.epoch->list_count) + 1) * sizeof(format::DirectoryEntryDisk));
+      writer_.append(detail::directory_at, directory_,
+                     (size_t(spec_.epoch->list_count) + 1) * sizeof(format::DirectoryEntryDisk));
     }
     writer_.append_zeros(detail::bitmap_at, (uint64_t(row_count_) + 7) / 8);
     size_t bloom_bytes = size_t(bloom_block_count_) * sets::bloom_block_size;
@@ -154,7 +172,8 @@ class SegmentWriter {
   }
 
   Status start_list(uint32_t list, uint32_t at) {
-    if (list >= spec_.epoch->list_count || (at > 0 && list < list_)) return corrupt("rows do not come in list order", list);
+    if (list >= spec_.epoch->list_count || (at > 0 && list < list_))
+      return corrupt("rows do not come in list order", list);
     close_list(at);
     for (uint32_t empty = at == 0 ? 0 : list_ + 1; empty <= list; empty++) directory_[empty] = {at, 0};
     list_ = list;

@@ -10,13 +10,13 @@
 namespace strata::store {
 
 struct TrainPlan {
-  uint32_t list_count;        // lists wanted
-  uint32_t sample_count;      // training rows wanted, about 64 a list
-  size_t memory_max_bytes;    // of sample, centroids and the training itself
+  uint32_t list_count;      // lists wanted
+  uint32_t sample_count;    // training rows wanted, about 64 a list
+  size_t memory_max_bytes;  // of sample, centroids and the training itself
 };
 
 struct TrainResult {
-  ObjectId epoch;             // none when there were too few rows
+  ObjectId epoch;  // none when there were too few rows
   uint32_t list_count;
   uint32_t sample_count;
   bool new_frame;
@@ -30,9 +30,11 @@ struct Sample {
 
 namespace detail {
 
-// Up to `wanted` ranked rows, drawn evenly over all readable objects: each object gives its share, at random rows of it.
+// Up to `wanted` ranked rows, drawn evenly over all readable objects: each object gives its share, at random rows of
+// it.
 template <Pager P>
-Status draw_sample(P& pager, IndexShape const& shape, Manifest const& manifest, ObjectId frame, uint32_t wanted, uint64_t seed, Sample* sample) {
+Status draw_sample(P& pager, IndexShape const& shape, Manifest const& manifest, ObjectId frame, uint32_t wanted,
+                   uint64_t seed, Sample* sample) {
   *sample = Sample{};
   uint32_t padded = shape.padded_dim;
   uint64_t total = 0;
@@ -85,10 +87,11 @@ Status draw_sample(P& pager, IndexShape const& shape, Manifest const& manifest, 
 
 struct FrameShift {
   bool needed;
-  double rms;     // of the sample around its own mean, in units of the old frame
+  double rms;  // of the sample around its own mean, in units of the old frame
 };
 
-// A frame serves while the mean of the data stays within half the spread of the data and the unit within a factor of four.
+// A frame serves while the mean of the data stays within half the spread of the data and the unit within a factor of
+// four.
 inline FrameShift frame_shift(uint32_t padded, Sample const& sample, float* mean) {
   for (uint32_t i = 0; i < padded; i++) {
     double sum = 0;
@@ -109,11 +112,11 @@ inline FrameShift frame_shift(uint32_t padded, Sample const& sample, float* mean
 
 }  // namespace detail
 
-// Writes the codebook of a sample given in the frame in force: k-means, residuals, epoch. `index_rows` = rows of the index.
-// Requires LockName::merge. The sample may be moved to a new frame in place.
+// Writes the codebook of a sample given in the frame in force: k-means, residuals, epoch. `index_rows` = rows of the
+// index. Requires LockName::merge. The sample may be moved to a new frame in place.
 template <Pager P>
-Status train_from_sample(P& pager, IndexShape const& shape, Manifest const& manifest, Sample const& sample, TrainPlan const& plan, uint64_t index_rows,
-                         TrainResult* result) {
+Status train_from_sample(P& pager, IndexShape const& shape, Manifest const& manifest, Sample const& sample,
+                         TrainPlan const& plan, uint64_t index_rows, TrainResult* result) {
   *result = TrainResult{};
   if (sample.count == 0) return {};
   uint32_t padded = shape.padded_dim;
@@ -148,7 +151,8 @@ Status train_from_sample(P& pager, IndexShape const& shape, Manifest const& mani
   options.memory_max_bytes = plan.memory_max_bytes;
   options.should_stop = [](void* context) { return static_cast<P*>(context)->stop_requested(); };
   options.context = &pager;
-  Status status = pager.run_core([&] { return cluster::train_centroids(padded, sample.rows, sample.count, options, centroids, trained); });
+  Status status = pager.run_core(
+      [&] { return cluster::train_centroids(padded, sample.rows, sample.count, options, centroids, trained); });
   if (status.code == Code::interrupted) pager.check_interrupts();
   if (!status.ok()) return status;
 
@@ -175,7 +179,8 @@ Status train_from_sample(P& pager, IndexShape const& shape, Manifest const& mani
     pager.check_interrupts();
   }
   float mean_residual2 = float(total / sample.count);
-  for (uint32_t list = 0; list < lists; list++) residuals[list] = counts[list] ? residuals[list] / float(counts[list]) : mean_residual2;
+  for (uint32_t list = 0; list < lists; list++)
+    residuals[list] = counts[list] ? residuals[list] / float(counts[list]) : mean_residual2;
   EpochParts parts{frame_id, lists, centroids, residuals, mean_residual2, index_rows, nullptr, 0};
   status = write_epoch(pager, shape, parts, &result->epoch);
   result->list_count = lists;
@@ -198,7 +203,8 @@ Status train_epoch(P& pager, TrainPlan const& plan, uint64_t index_rows, TrainRe
   IndexShape shape = shape_of(manifest->meta);
   Sample sample{};
   uint64_t seed = shape.seed + manifest->header.generation;
-  Status status = detail::draw_sample(pager, shape, *manifest, ObjectId(manifest->header.frame), plan.sample_count, seed, &sample);
+  Status status =
+      detail::draw_sample(pager, shape, *manifest, ObjectId(manifest->header.frame), plan.sample_count, seed, &sample);
   if (status.ok()) status = train_from_sample(pager, shape, *manifest, sample, plan, index_rows, result);
   if (sample.rows) pager.release(sample.rows);
   release_manifest(pager, manifest);

@@ -1,8 +1,8 @@
 // VACUUM: finds dead entries by reading id pages (and growing pages) alone, and sets their bits.
 //
-// Runs beside inserts, scans and rewrites. It ends only when a manifest read under LockName::edit (shared) names no object
-// that it has not processed: a rewrite publishes under that lock after carrying over all bits set before, so a bit set too
-// late for that is followed by a look at the rewrite's output. README.md has the proof.
+// Runs beside inserts, scans and rewrites. It ends only when a manifest read under LockName::edit (shared) names no
+// object that it has not processed: a rewrite publishes under that lock after carrying over all bits set before, so a
+// bit set too late for that is followed by a look at the rewrite's output. README.md has the proof.
 #pragma once
 #include "store/row_source.hpp"
 
@@ -21,10 +21,11 @@ struct MarkResult {
   uint32_t added;
 };
 
-// Sets bits of one page of a delete bitmap; `dead` has one bit a row of that page. VACUUM holds no snapshot, so the segment
-// may have been replaced and its pages reused since they were read: both pages are checked under their locks.
+// Sets bits of one page of a delete bitmap; `dead` has one bit a row of that page. VACUUM holds no snapshot, so the
+// segment may have been replaced and its pages reused since they were read: both pages are checked under their locks.
 template <Pager P>
-MarkResult set_deleted(P& pager, ManifestObject const& object, StreamDisk const& bitmap, uint32_t page, std::byte const* dead, size_t bytes) {
+MarkResult set_deleted(P& pager, ManifestObject const& object, StreamDisk const& bitmap, uint32_t page,
+                       std::byte const* dead, size_t bytes) {
   return pager.change([&](auto& action) -> MarkResult {
     uint32_t page_no = bitmap.first_page + page;
     format::PageSpan front = action.open(block_of(object, 0));
@@ -89,7 +90,8 @@ Status vacuum_segment(P& pager, ManifestObject const& object, IsDead&& is_dead, 
 }
 
 template <Pager P, class IsDead>
-Status vacuum_growing(P& pager, IndexShape const& shape, ManifestObject const& object, IsDead&& is_dead, VacuumResult* result) {
+Status vacuum_growing(P& pager, IndexShape const& shape, ManifestObject const& object, IsDead&& is_dead,
+                      VacuumResult* result) {
   auto* tids = static_cast<uint64_t*>(pager.allocate(sizeof(uint64_t) * format::growing_page_rows_max));
   uint32_t groups = group_count_of(shape, object);
   for (uint32_t group = 0; group < groups; group++) {
@@ -139,8 +141,8 @@ Status vacuum_growing(P& pager, IndexShape const& shape, ManifestObject const& o
 
 }  // namespace detail
 
-// Marks every entry whose TID is_dead(Tid) -> bool; asks for every entry that is not marked yet. is_dead may raise. No locks
-// on entry or exit. A rewrite may run at the same time; its inputs and output are both visited when needed.
+// Marks every entry whose TID is_dead(Tid) -> bool; asks for every entry that is not marked yet. is_dead may raise. No
+// locks on entry or exit. A rewrite may run at the same time; its inputs and output are both visited when needed.
 template <Pager P, class IsDead>
 Status vacuum(P& pager, IsDead&& is_dead, VacuumResult* result) {
   *result = VacuumResult{};

@@ -21,8 +21,8 @@ def envelope(points):
     return kept[::-1]
 
 
-def load_curves(paths, k, clients, by_cpu):
-    """{label: [(recall, rate)]} of one k and one number of clients."""
+def load_curves(paths, question, by_cpu):
+    """{label: [(recall, rate)]} of one question: (k, share that passes the filter, clients)."""
     curves = {}
     for path in paths:
         with open(path, encoding="utf-8") as file:
@@ -30,7 +30,7 @@ def load_curves(paths, k, clients, by_cpu):
         for engine in report["engines"]:
             label = engine["name"] if len(paths) == 1 else f'{engine["name"]} ({path})'
             for point in engine["points"]:
-                if (point["k"], point["clients"]) != (k, clients) or not point["uses_index"]:
+                if (point["k"], point["filter_share"], point["clients"]) != question or not point["uses_index"]:
                     continue
                 cpu = point["cpu_us_per_query"]
                 rate = (1e6 / cpu if cpu else None) if by_cpu else point["queries_per_second"]
@@ -104,18 +104,21 @@ def main():
     parser.add_argument("results", nargs="+", help="results.json of one or more runs")
     parser.add_argument("-o", "--output", help="picture to write (needs matplotlib)")
     parser.add_argument("--k", type=int, help="rows per search (the first in the file)")
+    parser.add_argument("--filter", type=float, default=1.0, help="share that passes the filter (1: no filter)")
     parser.add_argument("--clients", type=int, help="number of clients (the first in the file)")
     parser.add_argument("--cpu", action="store_true", help="queries per second of processor time instead of wall time")
     arguments = parser.parse_args()
     k, clients = first_combination(arguments.results[0])
     k, clients = arguments.k or k, arguments.clients or clients
-    curves = load_curves(arguments.results, k, clients, arguments.cpu)
+    curves = load_curves(arguments.results, (k, arguments.filter, clients), arguments.cpu)
     if not curves:
-        raise SystemExit(f"plot.py: no points with k = {k} and {clients} clients")
+        raise SystemExit(f"plot.py: no points with k = {k}, filter {arguments.filter} and {clients} clients")
     axis = "queries per second of processor time" if arguments.cpu else "queries/s"
     with open(arguments.results[0], encoding="utf-8") as file:
         data = json.load(file)["facts"].get("data", "")
     title = f"{data}; k = {k}, {clients} client{'s' if clients > 1 else ''}"
+    if arguments.filter != 1.0:
+        title += f", filter passes {arguments.filter:.3g}"
     if arguments.output:
         try:
             import matplotlib

@@ -2,9 +2,9 @@
 //
 //   sim [--seed N] [--actions N] [--rounds N]      N random worlds, each with about that many operations
 //
-// Each world is run once; then its log is replayed record by record, and after every record, as if the server had crashed
-// there, the index is checked and compared with the model; every so often a recovered index also goes on working. Last,
-// bugs are planted one by one: the same procedure must notice each of them.
+// Each world is run once; then its log is replayed record by record, and after every record, as if the server had
+// crashed there, the index is checked and compared with the model; every so often a recovered index also goes on
+// working. Last, bugs are planted one by one: the same procedure must notice each of them.
 #include <cinttypes>
 #include <cstring>
 
@@ -93,7 +93,8 @@ std::string run_round(uint64_t seed, uint64_t actions, store::Fault fault, bool 
     run_world(world, count);
     replay_world(world);
     if (!quiet)
-      std::printf("seed %" PRIu64 ": dim %u, %zu rows, %zu logged actions, every crash point checked\n", seed, dim, world.rows.size(), world.pager.log.size());
+      std::printf("seed %" PRIu64 ": dim %u, %zu rows, %zu logged actions, every crash point checked\n", seed, dim,
+                  world.rows.size(), world.pager.log.size());
     return {};
   } catch (std::runtime_error const& error) {
     return error.what();
@@ -116,7 +117,8 @@ int run(Options const& options) {
                         Canary{store::Fault::reclaim_early, "reclaim before the horizon"}}) {
     std::string error;
     uint64_t tried = 0;
-    for (; error.empty() && tried < 40; tried++) error = run_round(options.seed + 3 * tried, options.actions, canary.fault, true);
+    for (; error.empty() && tried < 40; tried++)
+      error = run_round(options.seed + 3 * tried, options.actions, canary.fault, true);
     if (error.empty()) {
       std::printf("planted bug was not noticed: %s\n", canary.name);
       return 1;
@@ -133,10 +135,14 @@ int main(int argc, char** argv) {
   strata::sim::Options options;
   for (int i = 1; i + 1 < argc; i += 2) {
     uint64_t value = std::strtoull(argv[i + 1], nullptr, 10);
-    if (!std::strcmp(argv[i], "--seed")) options.seed = value;
-    else if (!std::strcmp(argv[i], "--actions")) options.actions = value;
-    else if (!std::strcmp(argv[i], "--rounds")) options.rounds = value;
-    else return std::fprintf(stderr, "usage: sim [--seed N] [--actions N] [--rounds N]\n"), 2;
+    if (!std::strcmp(argv[i], "--seed"))
+      options.seed = value;
+    else if (!std::strcmp(argv[i], "--actions"))
+      options.actions = value;
+    else if (!std::strcmp(argv[i], "--rounds"))
+      options.rounds = value;
+    else
+      return std::fprintf(stderr, "usage: sim [--seed N] [--actions N] [--rounds N]\n"), 2;
   }
   return strata::sim::run(options);
 }

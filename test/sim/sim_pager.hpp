@@ -1,8 +1,8 @@
 // A pager of pages in memory and a log. A crash keeps a prefix of the log: the recovered pager has the pages that those
 // records wrote and nothing else (extension is not logged, as in the server). Breaking the pager's contract aborts.
 //
-// A hook runs other sessions' work between any two steps of an operation: after every logged action and, now and then, after
-// a read. Locks held by the interrupted operation are respected by the hook's owner through is_locked().
+// A hook runs other sessions' work between any two steps of an operation: after every logged action and, now and then,
+// after a read. Locks held by the interrupted operation are respected by the hook's owner through is_locked().
 #pragma once
 #include <array>
 #include <cstdio>
@@ -33,11 +33,11 @@ class SimPager {
  public:
   std::vector<Content> pages;
   std::vector<LogRecord> log;
-  std::function<void()> hook;       // may be empty
-  uint64_t read_hook_period = 0;    // a read runs the hook once in that many, 0: never
+  std::function<void()> hook;     // may be empty
+  uint64_t read_hook_period = 0;  // a read runs the hook once in that many, 0: never
   store::Fault planted = store::Fault::none;
   uint64_t xid = 1000;
-  uint64_t horizon = 0;             // xids below are removable
+  uint64_t horizon = 0;  // xids below are removable
 
   SimPager() : random_(1) {}
   SimPager(SimPager const&) = delete;

@@ -1,11 +1,11 @@
 // The world around one simulated index: a model of what must be in it, and the operations that change both.
 //
-// Strategy: random inserts (several lanes), deletes, vacuums, seals, merges, trainings, reclaims and long-lived searches; the
-// pager's hook runs some of them in the middle of others. Every row has a number, stored as its hash, and a vector made from
-// that number. TIDs are reused as soon as a vacuum has returned.
-// Invariants: (1) check() holds after every logged action; (2) a row whose insert ended is an entry exactly once, until a vacuum
-// that was told of its death begins; (3) a row whose vacuum ended is no entry any more, nor one before its insert began;
-// (4) a search returns every row that was live from its start to its end, once, and never a row dead before it began.
+// Strategy: random inserts (several lanes), deletes, vacuums, seals, merges, trainings, reclaims and long-lived
+// searches; the pager's hook runs some of them in the middle of others. Every row has a number, stored as its hash, and
+// a vector made from that number. TIDs are reused as soon as a vacuum has returned. Invariants: (1) check() holds after
+// every logged action; (2) a row whose insert ended is an entry exactly once, until a vacuum that was told of its death
+// begins; (3) a row whose vacuum ended is no entry any more, nor one before its insert began; (4) a search returns
+// every row that was live from its start to its end, once, and never a row dead before it began.
 #pragma once
 #include <cmath>
 #include <list>
@@ -24,9 +24,9 @@ namespace strata::sim {
 
 struct ModelRow {
   uint64_t tid;
-  size_t insert_begin, insert_end;      // positions in the log
+  size_t insert_begin, insert_end;  // positions in the log
   size_t delete_begin = SIZE_MAX, delete_end = SIZE_MAX;
-  bool doomed = false;                  // dead in the heap, no vacuum has begun
+  bool doomed = false;  // dead in the heap, no vacuum has begun
   uint16_t flags = 0;
 };
 
@@ -36,12 +36,12 @@ struct OpenSearch {
   uint64_t xid;
   size_t begin;
   store::RowIterator iterator;
-  std::multiset<uint64_t> seen;         // row numbers
-  bool busy = true;                     // a search belongs to one session: no other may take it up meanwhile
+  std::multiset<uint64_t> seen;  // row numbers
+  bool busy = true;              // a search belongs to one session: no other may take it up meanwhile
 };
 
 struct Entry {
-  uint64_t row;   // its hash
+  uint64_t row;  // its hash
   uint64_t tid;
   uint16_t flags;
 };
@@ -60,7 +60,8 @@ class World {
     store::MetaDisk meta;
     must(store::read_meta(pager, &meta), "meta");
     for (auto& session : inserters_)
-      for (uint32_t lane = 0; lane < store::lane_count_max; lane++) session[lane] = store::open_inserter(pager, meta, lane);
+      for (uint32_t lane = 0; lane < store::lane_count_max; lane++)
+        session[lane] = store::open_inserter(pager, meta, lane);
   }
 
   static void must(Status status, char const* what) {
@@ -94,7 +95,9 @@ class World {
     rows.push_back(model);
     std::vector<float> vector = vector_of(row);
     auto& inserter = *inserters_[pager.in_hook() ? 1 : 0][random.below(store::lane_count_max)];
-    must(store::insert_row(pager, inserter, Tid{model.tid}, model.flags, row, nullptr, model.flags ? nullptr : vector.data()), "insert");
+    must(store::insert_row(pager, inserter, Tid{model.tid}, model.flags, row, nullptr,
+                           model.flags ? nullptr : vector.data()),
+         "insert");
     rows[row].insert_end = pager.log.size();
     pager.xid++;
   }
@@ -119,7 +122,9 @@ class World {
         rows[i].delete_begin = pager.log.size();
       }
     store::VacuumResult result;
-    must(store::vacuum(pager, [&dead](Tid tid) { return dead.count(tid.key) != 0; }, &result), "vacuum");
+    must(store::vacuum(
+             pager, [&dead](Tid tid) { return dead.count(tid.key) != 0; }, &result),
+         "vacuum");
     for (uint64_t i : numbers) {
       rows[i].delete_end = pager.log.size();
       free_tids_.push_back(rows[i].tid);
@@ -150,7 +155,8 @@ class World {
       must(store::load_manifest(pager, &manifest), "manifest");
       std::vector<ObjectId> ids;
       for (auto const& object : manifest.objects)
-        if (object.disk.kind == store::ObjectKind::segment && object.disk.state == store::ObjectState::live && ids.size() < 8 && random.below(3) != 0)
+        if (object.disk.kind == store::ObjectKind::segment && object.disk.state == store::ObjectState::live &&
+            ids.size() < 8 && random.below(3) != 0)
           ids.push_back(object.id());
       store::RewriteResult result;
       if (!ids.empty()) must(store::rewrite(pager, ids.data(), uint32_t(ids.size()), &result), "merge");
@@ -280,9 +286,11 @@ inline std::vector<Entry> collect_entries(SimPager& pager) {
   store::IndexShape shape = store::shape_of(manifest.meta);
   for (auto const& object : manifest.objects) {
     bool readable = object.disk.state == store::ObjectState::live || object.disk.state == store::ObjectState::frozen;
-    if (!readable || (object.disk.kind != store::ObjectKind::growing && object.disk.kind != store::ObjectKind::segment)) continue;
+    if (!readable || (object.disk.kind != store::ObjectKind::growing && object.disk.kind != store::ObjectKind::segment))
+      continue;
     store::RowSource source;
-    World::must(store::open_source(pager, shape, manifest, object, ObjectId(object.disk.frame), &source), "open_source");
+    World::must(store::open_source(pager, shape, manifest, object, ObjectId(object.disk.frame), &source),
+                "open_source");
     for (uint32_t row = 0; row < source.row_count; row++) {
       if (sets::bitmap_test(source.deleted, row)) continue;
       store::RowView view;

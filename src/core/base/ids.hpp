@@ -8,8 +8,12 @@ namespace strata {
 enum class BlockNo : uint32_t { none = 0xFFFFFFFF };  // a page of the index relation
 enum class ObjectId : uint32_t { none = 0 };          // a segment, epoch or frame; never reused within an index
 
-constexpr uint32_t raw(BlockNo block) { return static_cast<uint32_t>(block); }
-constexpr uint32_t raw(ObjectId id) { return static_cast<uint32_t>(id); }
+constexpr uint32_t raw(BlockNo block) {
+  return static_cast<uint32_t>(block);
+}
+constexpr uint32_t raw(ObjectId id) {
+  return static_cast<uint32_t>(id);
+}
 
 // A heap row version: block << 16 | offset, the order of the heap.
 struct Tid {

@@ -24,7 +24,11 @@ struct Status {
 };
 static_assert(std::is_trivially_destructible_v<Status>);
 
-constexpr Status corrupt(char const* message, uint64_t detail = 0) { return {Code::corrupt, message, detail}; }
-constexpr Status invalid(char const* message, uint64_t detail = 0) { return {Code::invalid, message, detail}; }
+constexpr Status corrupt(char const* message, uint64_t detail = 0) {
+  return {Code::corrupt, message, detail};
+}
+constexpr Status invalid(char const* message, uint64_t detail = 0) {
+  return {Code::invalid, message, detail};
+}
 
 }  // namespace strata

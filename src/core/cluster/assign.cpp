@@ -4,9 +4,10 @@
 #include <limits>
 
 #include "core/base/check.hpp"
-#include "core/base/core_only.hpp"
 #include "core/cluster/assign_kernel.hpp"
 #include "core/math/simd.hpp"
+
+#include "core/base/core_only.hpp"
 
 namespace strata::cluster {
 namespace {
@@ -18,6 +19,13 @@ constexpr size_t key_block_size = 1024 * 1024;  // bytes of keys that assign_two
 constexpr size_t aligned(size_t size) {
   return (size + alignment - 1) / alignment * alignment;
 }
+// Where the first aligned byte of a caller's memory lies; sizes told to callers leave room for it.
+constexpr size_t slack = alignment - 1;
+char* aligned_start(void* memory) {
+  uintptr_t address = reinterpret_cast<uintptr_t>(memory);
+  return static_cast<char*>(memory) + (alignment - address % alignment) % alignment;
+}
+
 constexpr size_t panel_count_of(uint32_t list_count) {
   return (size_t{list_count} + panel_width - 1) / panel_width;
 }
@@ -45,8 +53,7 @@ struct Scratch {
 };
 
 Scratch scratch_of(uint32_t dim, void* memory) {
-  auto* bytes = static_cast<char*>(memory);
-  STRATA_ASSERT(reinterpret_cast<uintptr_t>(memory) % alignment == 0);
+  char* bytes = aligned_start(memory);
   size_t rows = block_rows(dim);
   Scratch scratch;
   scratch.best = reinterpret_cast<BestLanes*>(bytes);
@@ -150,14 +157,15 @@ void pack_directions(CentroidSet const& set, AssignKernel const& kernel, uint32_
 
 size_t centroid_set_size(uint32_t dim, uint32_t list_count) {
   size_t panel_count = panel_count_of(list_count);
-  return aligned(dim * sizeof(float)) + panel_count * panel_width * sizeof(float) * (1 + size_t{dim});
+  return slack + aligned(dim * sizeof(float)) + panel_count * panel_width * sizeof(float) * (1 + size_t{dim});
 }
 
 CentroidSet prepare_centroids(uint32_t dim, float const* centroids, uint32_t list_count, void* memory) {
-  STRATA_ASSERT(dim > 0 && list_count > 0 && reinterpret_cast<uintptr_t>(memory) % alignment == 0);
+  STRATA_ASSERT(dim > 0 && list_count > 0);
+  char* bytes = aligned_start(memory);
   size_t panel_count = panel_count_of(list_count);
-  auto* mean = static_cast<float*>(memory);
-  auto* half_norms = reinterpret_cast<float*>(static_cast<char*>(memory) + aligned(dim * sizeof(float)));
+  auto* mean = reinterpret_cast<float*>(bytes);
+  auto* half_norms = reinterpret_cast<float*>(bytes + aligned(dim * sizeof(float)));
   float* panels = half_norms + panel_count * panel_width;
   for (uint32_t d = 0; d < dim; ++d) {
     double sum = 0.0;
@@ -187,7 +195,7 @@ CentroidSet prepare_centroids(uint32_t dim, float const* centroids, uint32_t lis
 
 size_t assign_scratch_size(uint32_t dim, uint32_t list_count) {
   size_t rows = block_rows(dim);
-  return rows * sizeof(BestLanes) + aligned(rows * dim * sizeof(float)) + aligned(rows * sizeof(float)) +
+  return slack + rows * sizeof(BestLanes) + aligned(rows * dim * sizeof(float)) + aligned(rows * sizeof(float)) +
          key_rows(dim, list_count) * panel_count_of(list_count) * panel_width * sizeof(float);
 }
 

@@ -1,7 +1,8 @@
 // Portable kernels: the reference, and what runs without AVX2. Tiles of 4 rows and 8 columns fit the 16 SSE registers
 // that every x86-64 machine has; the loops are shaped so that the compiler vectorises over the columns.
-#include "core/base/core_only.hpp"
 #include "core/cluster/assign_kernel.hpp"
+
+#include "core/base/core_only.hpp"
 
 namespace strata::cluster {
 namespace {

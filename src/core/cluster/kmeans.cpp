@@ -7,13 +7,13 @@
 #include <climits>
 #include <cmath>
 #include <cstring>
-#include <new>
 #include <vector>
 
-#include "core/base/core_only.hpp"
 #include "core/base/limits.hpp"
 #include "core/base/random.hpp"
 #include "core/cluster/assign.hpp"
+
+#include "core/base/core_only.hpp"
 
 // Of the OpenMP runtime that FAISS is built with; declared here because not every compiler ships omp.h.
 extern "C" {
@@ -24,7 +24,6 @@ void omp_set_num_threads(int);
 namespace strata::cluster {
 namespace {
 
-constexpr size_t alignment = 64;
 constexpr uint32_t repair_round_count = 4;
 constexpr double component_max = 1e16;  // assign.hpp
 
@@ -41,18 +40,6 @@ class OneThread {
   int before_;
 };
 
-class AlignedMemory {
- public:
-  explicit AlignedMemory(size_t size) : bytes_(::operator new (size, std::align_val_t{alignment})) {}
-  ~AlignedMemory() { ::operator delete (bytes_, std::align_val_t{alignment}); }
-  AlignedMemory(AlignedMemory const&) = delete;
-  AlignedMemory& operator=(AlignedMemory const&) = delete;
-  void* get() const { return bytes_; }
-
- private:
-  void* bytes_;
-};
-
 // Nearest centroids in batches, with the question whether to stop between them.
 class Assigner {
  public:
@@ -67,7 +54,7 @@ class Assigner {
   }
 
   void prepare(float const* centroids, uint32_t list_count) {
-    set_ = prepare_centroids(dim_, centroids, list_count, set_memory_.get());
+    set_ = prepare_centroids(dim_, centroids, list_count, set_memory_.data());
   }
 
   // Calls take(first row, row count) after each batch, whose results are in lists() and distances2().
@@ -76,7 +63,7 @@ class Assigner {
     for (size_t begin = 0; begin < row_count; begin += batch_rows_) {
       if (options_.should_stop != nullptr && options_.should_stop(options_.context)) throw Stopped{};
       size_t count = row_count - begin < batch_rows_ ? row_count - begin : batch_rows_;
-      assign_nearest(set_, rows + begin * dim_, count, lists_, distances2_, scratch_.get());
+      assign_nearest(set_, rows + begin * dim_, count, lists_, distances2_, scratch_.data());
       take(begin, count);
     }
   }
@@ -88,13 +75,16 @@ class Assigner {
  private:
   uint32_t dim_;
   TrainOptions const& options_;
-  AlignedMemory set_memory_;
-  AlignedMemory scratch_;
+  std::vector<char> set_memory_;
+  std::vector<char> scratch_;
   size_t batch_rows_;
   CentroidSet set_;
   uint32_t lists_[batch_rows_max];
   float distances2_[batch_rows_max];
 };
+
+// FAISS 1.7 declares its row numbers in faiss::Index, later ones in faiss.
+using idx_t = decltype(faiss::Index::ntotal);
 
 // What FAISS's Clustering needs of an index. Measured on one Sapphire Rapids core with AVX-512, against FAISS's own
 // IndexFlatL2 over serial OpenBLAS 0.3.21, 11 steps, 1024 lists: 100,000 x 128 in 2.1 s against 12.1 s, 20,000 x 768 in
@@ -286,7 +276,7 @@ void run_faiss(uint32_t dim, float const* rows, size_t row_count, uint32_t list_
   clustering.max_points_per_centroid = INT_MAX;  // fewer would make FAISS copy a sample
   clustering.seed = static_cast<int>(mix64(options.seed) & 0x3FFFFFFF);
   AssignIndex index(dim, assigner);
-  clustering.train(static_cast<faiss::Index::idx_t>(row_count), rows, index);
+  clustering.train(static_cast<idx_t>(row_count), rows, index);
   std::memcpy(centroids, clustering.centroids.data(), size_t{list_count} * dim * sizeof(float));
 }
 

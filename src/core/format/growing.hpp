@@ -3,8 +3,8 @@
 //   0                    40
 //   | GrowingPageDisk     | row 0 | row 1 | ...                    row = GrowingRowDisk | columns | refine row
 //
-// A row that does not fit a page takes a group of pages: the first as above with one row, the others (growing_tail) carry
-// the bytes that follow. group_page_count and capacity follow from entry_size alone.
+// A row that does not fit a page takes a group of pages: the first as above with one row, the others (growing_tail)
+// carry the bytes that follow. group_page_count and capacity follow from entry_size alone.
 //   G1  every page of a growing object carries its id from before the object's manifest entry names the page.
 //   G2  pages fill in order: a page with row_count > 0 follows pages that are full.
 //   G3  rows [0, row_count) never change, but for their bit in `deleted`.
@@ -27,7 +27,7 @@ constexpr uint32_t growing_page_rows_max = 256;
 
 struct GrowingPageDisk {
   uint16_t row_count;
-  uint16_t flags;        // growing_sealed
+  uint16_t flags;  // growing_sealed
   uint32_t reserved;
   uint8_t deleted[growing_page_rows_max / 8];
 };
@@ -37,9 +37,9 @@ constexpr uint16_t row_is_null = 1;  // the vector is NULL: no codes
 constexpr uint16_t row_is_zero = 2;  // the vector is zero under cosine: no codes
 
 struct GrowingRowDisk {
-  uint16_t tid[3];     // block high, block low, offset, as in ItemPointerData
+  uint16_t tid[3];  // block high, block low, offset, as in ItemPointerData
   uint16_t flags;
-  uint64_t hash;       // of the canonical vector
+  uint64_t hash;  // of the canonical vector
 };
 static_assert(sizeof(GrowingRowDisk) == 16 && std::has_unique_object_representations_v<GrowingRowDisk>);
 

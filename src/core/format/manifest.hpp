@@ -3,12 +3,14 @@
 //   | ManifestHeaderDisk | ObjectDisk[object_count] | ExtentDisk[extent_count] of the objects, in their order
 //   | ExtentDisk[free_extent_count], sorted by start |
 //
-//   F1  the blocks [0, frontier) are exactly: block 0, the two slots, the extents of the objects, the free extents; each
+//   F1  the blocks [0, frontier) are exactly: block 0, the two slots, the extents of the objects, the free extents;
+//   each
 //       once. Blocks at and past the frontier belong to nobody.
 //   F2  ids are unique, ascending in the order of creation and below next_object_id.
 //   F3  free extents are sorted, neither empty nor adjacent, and none ends at the frontier.
 //   F4  an object in state building belongs to whoever holds the merge lock; when nobody does, it is garbage.
-//   F5  an object in state retired was in force until generation changed at retired_xid; readers older than that may still
+//   F5  an object in state retired was in force until generation changed at retired_xid; readers older than that may
+//   still
 //       read it.
 // History: v1 as here.
 #pragma once
@@ -25,8 +27,8 @@ enum class ObjectState : uint8_t {
   none = 0,
   building = 1,  // being written, not readable
   live = 2,
-  frozen = 3,    // growing only: no more inserts, read like growing, waiting to be sealed
-  retired = 4,   // replaced; pages wait for the horizon
+  frozen = 3,   // growing only: no more inserts, read like growing, waiting to be sealed
+  retired = 4,  // replaced; pages wait for the horizon
 };
 static_assert(int(ObjectKind::growing) == 1 && int(ObjectKind::segment) == 2 && int(ObjectKind::epoch) == 3 &&
               int(ObjectKind::frame) == 4);
@@ -43,8 +45,8 @@ struct ObjectDisk {
   uint32_t id;
   ObjectKind kind;
   ObjectState state;
-  uint8_t lane;           // growing: which inserters
-  uint8_t tier;           // 0 hot, 1 cold
+  uint8_t lane;  // growing: which inserters
+  uint8_t tier;  // 0 hot, 1 cold
   uint32_t extent_count;
   uint32_t page_count;    // sum of the extents
   uint32_t frame;         // ObjectId of the frame its codes live in; 0 for a frame
@@ -58,8 +60,8 @@ struct ObjectDisk {
   uint64_t hits;          // decayed count of queries that returned rows from it
   int32_t born_min;       // bounds of strata_born over its rows, when the index has that column
   int32_t born_max;
-  uint32_t merge_count;   // how many times its rows were rewritten, at most
-  uint32_t reserved[5];   // zero
+  uint32_t merge_count;  // how many times its rows were rewritten, at most
+  uint32_t reserved[5];  // zero
 };
 static_assert(sizeof(ObjectDisk) == 96 && offsetof(ObjectDisk, retired_xid) == 40);
 static_assert(std::has_unique_object_representations_v<ObjectDisk>);
@@ -67,18 +69,18 @@ static_assert(std::has_unique_object_representations_v<ObjectDisk>);
 struct ManifestHeaderDisk {
   uint64_t generation;
   uint32_t next_object_id;
-  uint32_t frontier;           // F1
+  uint32_t frontier;  // F1
   uint32_t object_count;
   uint32_t extent_count;
   uint32_t free_extent_count;
-  uint32_t frame;              // ObjectId of the frame for new rows, 0 before the first row
-  uint32_t epoch;              // ObjectId of the codebook for new segments, 0 before the first training
-  uint32_t crc;                // CRC-32C of the whole string with this field zero
-  uint64_t sealed_rows;        // rows ever written by seals and builds: write amplification = (sealed + merged) / sealed
-  uint64_t merged_rows;        // rows ever rewritten by merges and compactions
+  uint32_t frame;        // ObjectId of the frame for new rows, 0 before the first row
+  uint32_t epoch;        // ObjectId of the codebook for new segments, 0 before the first training
+  uint32_t crc;          // CRC-32C of the whole string with this field zero
+  uint64_t sealed_rows;  // rows ever written by seals and builds: write amplification = (sealed + merged) / sealed
+  uint64_t merged_rows;  // rows ever rewritten by merges and compactions
   uint64_t sealed_bytes;
   uint64_t merged_bytes;
-  uint8_t reserved[56];        // zero
+  uint8_t reserved[56];  // zero
 };
 static_assert(sizeof(ManifestHeaderDisk) == 128 && offsetof(ManifestHeaderDisk, sealed_rows) == 40);
 static_assert(std::has_unique_object_representations_v<ManifestHeaderDisk>);

@@ -3,7 +3,8 @@
 // Written by: create (once), store/manifest (the pointer). Read by everyone, share lock.
 //   M1  magic and format_version come first and never move.
 //   M2  the manifest in force is the first manifest_size bytes of slot[active_slot], whose pages carry generation.
-//   M3  only the slot that is not active is ever written, every page of it carrying the generation it was written for (low
+//   M3  only the slot that is not active is ever written, every page of it carrying the generation it was written for
+//   (low
 //       32 bits, in page_no of the tail); it becomes active by a change of this page. A reader that finds another
 //       generation on a slot page was overtaken by two edits and starts again from this page.
 // History: v1 as here.
@@ -32,20 +33,20 @@ struct ColumnDisk {
 static_assert(sizeof(ColumnDisk) == 4 && std::has_unique_object_representations_v<ColumnDisk>);
 
 struct SlotDisk {
-  uint32_t start;       // first block
+  uint32_t start;  // first block
   uint32_t page_count;
 };
-static_assert(sizeof(SlotDisk) == 8);
+static_assert(sizeof(SlotDisk) == 8 && offsetof(SlotDisk, page_count) == 4);
 
 struct MetaDisk {
   uint64_t magic;
   uint32_t format_version;
-  uint32_t flags;          // zero
-  uint32_t dim;            // of the indexed vectors
+  uint32_t flags;  // zero
+  uint32_t dim;    // of the indexed vectors
   uint32_t padded_dim;
   Metric metric;
-  uint8_t scan_bits;       // bits a dimension of first-stage codes
-  uint8_t column_count;    // filter columns
+  uint8_t scan_bits;     // bits a dimension of first-stage codes
+  uint8_t column_count;  // filter columns
   uint8_t reserved0;
   uint32_t entry_size;     // bytes of a growing row: see growing.hpp
   uint64_t seed;           // of the rotation and of everything random
@@ -62,7 +63,8 @@ static_assert(std::has_unique_object_representations_v<MetaDisk>);
 
 inline Status check_meta(MetaDisk const& meta) {
   if (meta.magic != meta_magic) return corrupt("meta page has no magic number");
-  if (meta.format_version != index_format_version) return corrupt("index has an unknown format version", meta.format_version);
+  if (meta.format_version != index_format_version)
+    return corrupt("index has an unknown format version", meta.format_version);
   if (meta.dim == 0 || meta.dim > vector_dim_max || meta.padded_dim < meta.dim || meta.padded_dim > padded_dim_max ||
       meta.padded_dim % padding_unit != 0)
     return corrupt("meta page has impossible dimensions", meta.dim);

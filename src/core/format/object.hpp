@@ -3,21 +3,19 @@
 //   page 0: ObjectHeaderDisk          pages 1..: streams; bytes_per_page bytes of a stream on each of its pages
 //
 //   O1  streams do not overlap and lie in [1, page_count).
-//   O2  all fields are fixed when the object is published, but for deleted_count and delete_generation (hints of the delete
+//   O2  all fields are fixed when the object is published, but for deleted_count and delete_generation (hints of the
+//   delete
 //       bitmap, changed in the same action as the bitmap) and the bits of the delete bitmap.
-// Streams of a segment (rows in list order; ranked rows first, then rows whose vector is zero under cosine, then rows whose
-// vector is NULL):
-//   directory      float2 {first_row (u32), mean squared residual (f32)} for every list, and one closing entry; flat: absent
-//   ids            6 bytes a row: the TID
-//   hashes         8 bytes a row: hash of the canonical vector
-//   scan codes     blocks of 32 ranked rows (quant/scan_code.hpp), lists follow each other without padding
-//   refine codes   quant/refine_code.hpp, one row after the other
-//   delete bitmap  1 bit a row
-//   bloom          split blocks over the column: tid_column, hash_column, or a filter column
-//   column         one filter column, values of item_size bytes
-// Streams of an epoch: centroids (half[padded_dim] each), centroid codes (scan blocks against the origin), list residuals
-// (f32 mean squared residual at training), stop model. Stream of a frame: mean (float[padded_dim]).
-// History: v1 as here.
+// Streams of a segment (rows in list order; ranked rows first, then rows whose vector is zero under cosine, then rows
+// whose vector is NULL):
+//   directory      float2 {first_row (u32), mean squared residual (f32)} for every list, and one closing entry; flat:
+//   absent ids            6 bytes a row: the TID hashes         8 bytes a row: hash of the canonical vector scan codes
+//   blocks of 32 ranked rows (quant/scan_code.hpp), lists follow each other without padding refine codes
+//   quant/refine_code.hpp, one row after the other delete bitmap  1 bit a row bloom          split blocks over the
+//   column: tid_column, hash_column, or a filter column column         one filter column, values of item_size bytes
+// Streams of an epoch: centroids (half[padded_dim] each), centroid codes (scan blocks against the origin), list
+// residuals (f32 mean squared residual at training), stop model. Stream of a frame: mean (float[padded_dim]). History:
+// v1 as here.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -52,13 +50,13 @@ constexpr uint16_t hash_column = 0xFFFE;  // bloom over vector hashes
 
 struct StreamDisk {
   StreamKind kind;
-  uint16_t column;          // bloom and column streams
-  uint32_t first_page;      // within the object
+  uint16_t column;      // bloom and column streams
+  uint32_t first_page;  // within the object
   uint32_t page_count;
   uint32_t bytes_per_page;  // <= page_body_size
   uint64_t byte_size;
-  uint32_t item_size;       // bytes of one item, 0 when it has no items of one size
-  uint32_t reserved;        // zero
+  uint32_t item_size;  // bytes of one item, 0 when it has no items of one size
+  uint32_t reserved;   // zero
 };
 static_assert(sizeof(StreamDisk) == 32 && std::has_unique_object_representations_v<StreamDisk>);
 
@@ -72,7 +70,7 @@ struct ObjectHeaderDisk {
   uint8_t reserved0;
   uint32_t row_count;
   uint32_t ranked_count;
-  uint32_t zero_count;         // rows with a zero vector under cosine, after the ranked ones; the rest are NULL vectors
+  uint32_t zero_count;  // rows with a zero vector under cosine, after the ranked ones; the rest are NULL vectors
   uint32_t list_count;
   uint32_t frame;
   uint32_t epoch;
@@ -90,12 +88,13 @@ struct DirectoryEntryDisk {
   uint32_t first_row;
   float mean_residual2;
 };
-static_assert(sizeof(DirectoryEntryDisk) == 8);
+static_assert(sizeof(DirectoryEntryDisk) == 8 && offsetof(DirectoryEntryDisk, mean_residual2) == 4);
 
 constexpr uint32_t scan_stream_bytes_per_page = page_body_size / 64 * 64;  // units of 64 bytes never straddle a page
 
 inline Status check_header(ObjectHeaderDisk const& header, ObjectDisk const& object) {
-  if (header.id != object.id || header.kind != object.kind) return corrupt("object header does not match the manifest", object.id);
+  if (header.id != object.id || header.kind != object.kind)
+    return corrupt("object header does not match the manifest", object.id);
   if (header.stream_count > stream_count_max) return corrupt("object has too many streams", object.id);
   if (header.row_count != object.row_count || header.ranked_count > header.row_count ||
       header.zero_count > header.row_count - header.ranked_count || header.list_count != object.list_count)

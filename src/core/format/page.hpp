@@ -3,9 +3,9 @@
 //   0                                                                  8152                       8168
 //   | body: `used` bytes in use, the rest zero                          | PageTailDisk (16 bytes)   |
 //
-// The tail lies in the page's special space. P1: magic, kind, format version. P2: owner and page_no say which object the
-// page belongs to and where in it, so that a misdirected or recycled page is recognised by every reader. P3: bytes of the
-// body past `used` are zero. An all-zero page is legal anywhere (extended, never written).
+// The tail lies in the page's special space. P1: magic, kind, format version. P2: owner and page_no say which object
+// the page belongs to and where in it, so that a misdirected or recycled page is recognised by every reader. P3: bytes
+// of the body past `used` are zero. An all-zero page is legal anywhere (extended, never written).
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -23,12 +23,12 @@ constexpr uint32_t page_magic = 0x41525453;  // "STRA"
 
 enum class PageKind : uint8_t {
   none = 0,
-  meta = 1,            // block 0
-  manifest = 2,        // one of the two manifest slots
-  growing = 3,         // rows of a growing segment
-  growing_tail = 4,    // further bytes of a growing row that is longer than a page
-  object_header = 5,   // first page of a sealed segment, epoch or frame
-  stream = 6,          // data of an object
+  meta = 1,           // block 0
+  manifest = 2,       // one of the two manifest slots
+  growing = 3,        // rows of a growing segment
+  growing_tail = 4,   // further bytes of a growing row that is longer than a page
+  object_header = 5,  // first page of a sealed segment, epoch or frame
+  stream = 6,         // data of an object
 };
 constexpr uint8_t page_kind_count = 7;
 constexpr uint8_t page_format_version = 1;
@@ -36,12 +36,12 @@ static_assert(int(PageKind::meta) == 1 && int(PageKind::manifest) == 2 && int(Pa
               int(PageKind::growing_tail) == 4 && int(PageKind::object_header) == 5 && int(PageKind::stream) == 6);
 
 struct PageTailDisk {
-  uint32_t magic;           // page_magic
+  uint32_t magic;  // page_magic
   PageKind kind;
-  uint8_t format_version;   // page_format_version
-  uint16_t used;            // bytes of the body in use
-  uint32_t owner;           // ObjectId; 0 for the meta page and the manifest slots
-  uint32_t page_no;         // number of the page within its owner; generation (low 32 bits) for a manifest slot page
+  uint8_t format_version;  // page_format_version
+  uint16_t used;           // bytes of the body in use
+  uint32_t owner;          // ObjectId; 0 for the meta page and the manifest slots
+  uint32_t page_no;        // number of the page within its owner; generation (low 32 bits) for a manifest slot page
 };
 static_assert(sizeof(PageTailDisk) == 16 && std::has_unique_object_representations_v<PageTailDisk>);
 static_assert(page_content_size == sizeof(PageTailDisk) + page_body_size);

@@ -40,20 +40,23 @@ inline void store_part(float* p, F v, uint32_t count) {
   for (uint32_t i = 0; i < count; ++i) p[i] = part[i];
 }
 
+// Shifted into place, the bits of a half are those of a float that is too small by 2^112, subnormal or not.
 inline F widen_halves(M h) {
   M const magnitude = h & 0x7fff;
-  M const normal = (magnitude << 13) + (112 << 23);
-  M const special = (magnitude << 13) | 0x7f800000 | ((magnitude > 0x7c00) & 0x400000);
-  M const small = (M)(__builtin_convertvector(magnitude, F) * 0x1p-24f);
-  M const is_small = magnitude < 0x400;
-  M const is_special = magnitude >= 0x7c00;
-  M const bits = (small & is_small) | (special & is_special) | (normal & ~(is_small | is_special));
-  return (F)(bits | ((h & 0x8000) << 16));
+  M const value = (M)((F)(magnitude << 13) * 0x1p112f);
+  M const special = ((magnitude > 0x7bff) & 0x7f800000) | ((magnitude > 0x7c00) & 0x400000);  // infinite; quiet NaN
+  return (F)(value | special | ((h & 0x8000) << 16));
+}
+// Widening is spelled as interleaving with zeros, which every baseline has an instruction for.
+typedef uint16_t Words __attribute__((vector_size(16)));
+typedef uint8_t Bytes __attribute__((vector_size(16)));
+inline M widen_words(Words v) {
+  return (M)__builtin_shufflevector(v, Words{}, 0, 8, 1, 9, 2, 10, 3, 11);
 }
 inline F load_halves(void const* p) {
-  uint16_t h[lane_count];
-  __builtin_memcpy(h, p, sizeof h);
-  return widen_halves(M{h[0], h[1], h[2], h[3]});
+  int32_t part[2];
+  __builtin_memcpy(part, p, sizeof part);
+  return widen_halves(widen_words((Words)M{part[0], part[1], 0, 0}));
 }
 inline F load_halves_part(void const* p, uint32_t count) {
   uint16_t h[lane_count] = {};
@@ -61,7 +64,12 @@ inline F load_halves_part(void const* p, uint32_t count) {
   return load_halves(h);
 }
 inline F load_bytes(uint8_t const* p) {
-  return F{float(p[0]), float(p[1]), float(p[2]), float(p[3])};
+  int32_t part;
+  __builtin_memcpy(&part, p, sizeof part);
+  Bytes const v = (Bytes)M{part, 0, 0, 0};
+  Words const words =
+      (Words)__builtin_shufflevector(v, Bytes{}, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+  return __builtin_convertvector(widen_words(words), F);
 }
 
 inline F add(F a, F b) {

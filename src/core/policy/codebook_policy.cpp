@@ -2,9 +2,10 @@
 
 #include <cmath>
 
-#include "core/base/core_only.hpp"
 #include "core/base/limits.hpp"
 #include "core/cluster/kmeans.hpp"
+
+#include "core/base/core_only.hpp"
 
 namespace strata::policy {
 namespace {
@@ -23,9 +24,8 @@ size_t plan_size(uint32_t dim, uint64_t rows, uint32_t lists) {
   return values * sizeof(float) + cluster::train_memory_size(dim, static_cast<size_t>(rows), lists);
 }
 
-bool fits(uint64_t row_count, uint32_t dim, size_t memory_max_bytes, uint32_t lists, uint32_t rows_per_list) {
-  uint64_t rows = uint64_t{lists} * rows_per_list;
-  return plan_size(dim, rows < row_count ? rows : row_count, lists) <= memory_max_bytes;
+bool fits(uint32_t dim, size_t memory_max_bytes, uint32_t lists, uint32_t rows_per_list) {
+  return plan_size(dim, uint64_t{lists} * rows_per_list, lists) <= memory_max_bytes;
 }
 
 }  // namespace
@@ -33,14 +33,15 @@ bool fits(uint64_t row_count, uint32_t dim, size_t memory_max_bytes, uint32_t li
 uint32_t list_count_for(uint64_t row_count) {
   if (row_count < flat_row_count_max) return 0;
   double wanted = lists_per_root * std::sqrt(static_cast<double>(row_count));
-  uint64_t trainable = row_count / training_rows_per_list;
+  uint64_t trainable = trainable_row_count(row_count) / training_rows_per_list;
   uint64_t count = wanted < static_cast<double>(trainable) ? static_cast<uint64_t>(wanted) : trainable;
   return count < list_count_max ? static_cast<uint32_t>(count) : list_count_max;
 }
 
 uint64_t training_row_count(uint32_t list_count, uint64_t row_count) {
   uint64_t wanted = uint64_t{list_count} * training_rows_per_list;
-  return wanted < row_count ? wanted : row_count;
+  uint64_t trainable = trainable_row_count(row_count);
+  return wanted < trainable ? wanted : trainable;
 }
 
 TrainingPlan plan_training(uint64_t row_count, uint32_t dim, size_t memory_max_bytes) {
@@ -48,24 +49,23 @@ TrainingPlan plan_training(uint64_t row_count, uint32_t dim, size_t memory_max_b
   uint32_t lists = list_count_for(row_count);
   if (lists == 0) return plan;
   uint32_t rows_per_list = training_rows_per_list;
-  if (!fits(row_count, dim, memory_max_bytes, lists, rows_per_list)) {
+  if (!fits(dim, memory_max_bytes, lists, rows_per_list)) {
     plan.limited_by_memory = true;
     rows_per_list = training_rows_per_list_min;
-    if (fits(row_count, dim, memory_max_bytes, lists, rows_per_list)) {
-      while (fits(row_count, dim, memory_max_bytes, lists, rows_per_list + 1)) ++rows_per_list;
+    if (fits(dim, memory_max_bytes, lists, rows_per_list)) {
+      while (fits(dim, memory_max_bytes, lists, rows_per_list + 1)) ++rows_per_list;
     } else {
       uint32_t low = 0;  // fits, or nothing does
       for (uint32_t high = lists; high - low > 1;) {
         uint32_t middle = low + (high - low) / 2;
-        (fits(row_count, dim, memory_max_bytes, middle, rows_per_list) ? low : high) = middle;
+        (fits(dim, memory_max_bytes, middle, rows_per_list) ? low : high) = middle;
       }
       lists = low;
     }
   }
   if (lists < 2) return plan;
   plan.list_count = lists;
-  uint64_t rows = uint64_t{lists} * rows_per_list;
-  plan.row_count = rows < row_count ? rows : row_count;
+  plan.row_count = uint64_t{lists} * rows_per_list;  // at most the trainable rows: list_count_for saw to that
   plan.iteration_count = training_iteration_count;
   return plan;
 }

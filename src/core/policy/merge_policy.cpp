@@ -1,6 +1,7 @@
 #include "core/policy/merge_policy.hpp"
 
 #include "core/base/check.hpp"
+
 #include "core/base/core_only.hpp"
 
 namespace strata::policy {

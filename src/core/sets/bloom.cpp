@@ -5,8 +5,9 @@
 #include <cstring>
 
 #include "core/base/check.hpp"
-#include "core/base/core_only.hpp"
 #include "core/base/random.hpp"
+
+#include "core/base/core_only.hpp"
 
 namespace strata::sets {
 namespace {

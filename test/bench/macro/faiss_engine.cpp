@@ -35,7 +35,7 @@ size_t subquantizer_count(uint32_t dim, uint64_t told) {
     if (dim % told != 0) throw Failure("--faiss-codes ", told, " does not divide the dimension ", dim);
     return told;
   }
-  for (uint32_t width = dim <= 100 ? 1 : 2; width <= 4; ++width) {
+  for (uint32_t width = dim <= 16 ? 1 : 2; width <= 4; ++width) {
     if (dim % width == 0) return dim / width;
   }
   return dim;
@@ -96,7 +96,9 @@ class FaissRun {
   EngineResult run() {
     omp_set_num_threads(1);
     build();
-    for (size_t i = 0; i < bench_.options.k.size(); ++i) sweep(bench_.options.k[i], bench_.judges[i]);
+    for (Task const& task : bench_.tasks) {
+      if (!task.is_filtered()) sweep(task.k, task.judge);
+    }
     return std::move(result_);
   }
 
@@ -156,6 +158,7 @@ class FaissRun {
   // True when the recall was reached at which sweeps end.
   bool sweep_probes(uint32_t k, RecallJudge const& judge, std::vector<uint32_t> const& probes, uint32_t factor) {
     double before = -1;
+    uint32_t flat_steps = 0;  // the codes limit the recall, not the probes
     for (uint32_t nprobe : probes) {
       lists_index_->nprobe = nprobe;
       NamedValues setting = {{"nprobe", std::to_string(nprobe)}};
@@ -165,8 +168,8 @@ class FaissRun {
       }
       Recall const recall = search_one_setting(setting, k, judge);
       if (recall.mean >= bench_.options.stop_recall) return true;
-      bool const flat = with_codes_ && recall.mean < before + 0.0005;  // the codes limit it, not the probes
-      if (flat || recall.queries < bench_.queries.rows()) return false;
+      flat_steps = with_codes_ && recall.mean < before + 0.0005 ? flat_steps + 1 : 0;
+      if (flat_steps == 2 || recall.queries < bench_.queries.rows()) return false;
       before = recall.mean;
     }
     return false;

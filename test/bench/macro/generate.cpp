@@ -38,8 +38,8 @@ double Generator::normal() {
 
 namespace {
 
-constexpr uint32_t stretch_directions = 12;
-constexpr uint32_t shared_directions = 512;
+constexpr uint32_t stretch_directions = 24;
+constexpr uint32_t shared_directions = 48;
 
 struct Cluster {
   std::vector<float> center;
@@ -64,7 +64,7 @@ Matrix random_directions(uint32_t count, uint32_t dim, Generator& random) {
 
 Matrix generate_clustered(uint64_t rows, uint32_t dim, Generator& random) {
   Matrix const directions = random_directions(shared_directions, dim, random);
-  uint64_t const cluster_count = std::clamp<uint64_t>(uint64_t(std::sqrt(double(rows))), 4, 4000);
+  uint64_t const cluster_count = std::clamp<uint64_t>(uint64_t(std::sqrt(double(rows)) / 4), 4, 1000);
   std::vector<Cluster> clusters(cluster_count);
   std::vector<double> cumulative(cluster_count);
   double total = 0;
@@ -75,7 +75,7 @@ Matrix generate_clustered(uint64_t rows, uint32_t dim, Generator& random) {
     for (uint32_t d = 0; d < stretch_directions; ++d) {
       cluster.directions.push_back(uint32_t(random.below(shared_directions)));
     }
-    cluster.spread = float(0.35 * std::exp(0.3 * random.normal()));
+    cluster.spread = float(0.9 * std::exp(0.3 * random.normal()));
     total += std::exp(0.8 * random.normal());
     cumulative[c] = total;
   }

@@ -7,9 +7,10 @@
 
 namespace strata::bench {
 
-// clustered: overlapping Gaussian clusters of uneven weight and spread, each stretched along 12 directions of its own,
+// clustered: overlapping Gaussian clusters of uneven weight and spread, each stretched along 24 of 48 shared
+// directions,
 //            so that the local dimension is far below `dim`, as in embeddings.
-// heavy-tail: one direction-biased cloud with Student-t components (3 degrees of freedom) and log-normal lengths:
+// heavy-tail: one cloud off the origin with Student-t components (3 degrees of freedom) and log-normal lengths:
 //            uneven norms, hubs and outliers.
 // uniform:   independent components in [-1, 1): no structure at all, the worst case of any index.
 Matrix generate(std::string const& shape, uint64_t rows, uint32_t dim, uint64_t seed);

@@ -276,6 +276,9 @@ double RecallJudge::recall(uint64_t query, std::vector<int64_t> const& ids) cons
   uint32_t hits = 0;
   for (int64_t id : distinct) {
     if (id < 0 || uint64_t(id) >= base_.rows()) throw Failure("a search returned row ", id, ", which was never loaded");
+    if (labels_ != nullptr && (*labels_)[uint64_t(id)] != label_) {
+      throw Failure("a filtered search returned row ", id, ", which the filter excludes");
+    }
     double const distance = exact_distance(metric_, queries_.row(query), base_.row(uint64_t(id)), base_.dim());
     hits += distance <= limits_[query];
   }

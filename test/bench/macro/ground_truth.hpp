@@ -27,6 +27,13 @@ class RecallJudge {
   // that of the k-th true neighbour, and once however often it is named.
   double recall(uint64_t query, std::vector<int64_t> const& ids) const;
 
+  // Every answer must be a row of this label: another one is not a miss but a wrong answer, and a Failure.
+  // `labels` outlives the judge.
+  void expect_label(std::vector<int32_t> const* labels, int32_t label) {
+    labels_ = labels;
+    label_ = label;
+  }
+
   uint32_t k() const { return k_; }
 
  private:
@@ -35,6 +42,8 @@ class RecallJudge {
   Metric metric_;
   uint32_t k_;
   std::vector<double> limits_;
+  std::vector<int32_t> const* labels_ = nullptr;
+  int32_t label_ = -1;
 };
 
 }  // namespace strata::bench

@@ -34,7 +34,8 @@ void install_signal_handlers() {
 struct DataSet {
   Matrix base, queries;
   NeighborTable truth;
-  std::vector<RecallJudge> judges;
+  std::vector<int32_t> labels;
+  std::vector<Task> tasks;
 };
 
 void load_data(Options const& options, DataSet& data) {
@@ -59,7 +60,8 @@ void load_data(Options const& options, DataSet& data) {
     progress("ground truth of ", data.queries.rows(), " queries over ", data.base.rows(), " rows");
     data.truth = cached_neighbors(data.base, data.queries, options.metric, std::max(100U, deepest), options.cache_dir);
   }
-  for (uint32_t k : options.k) data.judges.emplace_back(data.base, data.queries, options.metric, data.truth, k);
+  data.labels = make_labels(data.base.rows(), options.filter_shares, options.seed);
+  data.tasks = make_tasks(options, data.base, data.queries, data.truth, data.labels);
 }
 
 EngineResult run_engine(std::string const& name, Workbench const& bench) {
@@ -118,7 +120,7 @@ int run_benchmark(Options const& options) {
   Facts const facts = collect_facts(options, data, server ? &*server : nullptr, needs_server ? dsn : "");
   for (auto const& [name, value] : facts) std::cout << name << ": " << value << "\n";
   std::cout << std::endl;
-  Workbench const bench{options, data.base, data.queries, data.judges, dsn};
+  Workbench const bench{options, data.base, data.queries, data.tasks, data.labels, dsn};
   std::vector<EngineResult> results;
   bool all_good = true;
   for (std::string const& name : options.engines) {
@@ -126,17 +128,16 @@ int run_benchmark(Options const& options) {
     try {
       results.push_back(run_engine(name, bench));
     } catch (std::exception const& error) {
-      if (interrupted) throw Failure("interrupted");
-      all_good = false;
-      EngineResult failed;
-      failed.name = name;
-      failed.skipped = concat("it failed: ", error.what());
-      results.push_back(failed);
+      results.push_back({});
+      results.back().name = name;
+      results.back().failure = error.what();
     }
+    all_good = all_good && results.back().failure.empty();
     std::cout << engine_tables(results.back()) << std::flush;
     write_reports(options, facts, results);
   }
-  std::cout << ratio_tables(results, options) << std::flush;
+  check_interrupted();
+  std::cout << ratio_tables(results) << std::flush;
   return all_good ? 0 : 1;
 }
 

@@ -137,6 +137,11 @@ void add_search_options(OptionTable& table) {
       {"--stop-recall", {"R", "end a sweep once this recall is reached (0.999)", [](Options& o, std::string const& v) {
                            o.stop_recall = parse_number<double>("--stop-recall", v, 0.0, 1.1);
                          }}});
+  table.push_back({"--filter",
+                   {"LIST", "also search with filters that let these shares of the rows through (none)",
+                    [](Options& o, std::string const& v) {
+                      o.filter_shares = parse_numbers<double>("--filter", v, 1e-9, 0.999);
+                    }}});
   table.push_back({"--sweep",
                    {"ENGINE:SETTING=V1,V2", "replaces the engine's own sweeps; may be repeated",
                     [](Options& o, std::string const& v) { o.sweeps.push_back(parse_sweep(v)); }}});
@@ -184,11 +189,11 @@ void add_build_options(OptionTable& table) {
                    {"N", "inverted lists of the FAISS indexes (2 sqrt(rows))", [](Options& o, std::string const& v) {
                       o.faiss_lists = parse_number<uint64_t>("--faiss-lists", v, 1, 10000000);
                     }}});
-  table.push_back({"--faiss-codes",
-                   {"M", "4-bit codes a row in faiss-ivfpq; must divide D (D up to D = 100, else D / 2)",
-                    [](Options& o, std::string const& v) {
-                      o.faiss_codes = parse_number<uint64_t>("--faiss-codes", v, 1, 65536);
-                    }}});
+  table.push_back(
+      {"--faiss-codes",
+       {"M", "4-bit codes a row in faiss-ivfpq; must divide D (D / 2)", [](Options& o, std::string const& v) {
+          o.faiss_codes = parse_number<uint64_t>("--faiss-codes", v, 1, 65536);
+        }}});
 }
 
 void add_write_options(OptionTable& table) {
@@ -278,6 +283,9 @@ void check_whole(Options& options) {
     options.query_limit = 0;
     if (!options.truth_path.empty()) throw Failure("--truth goes with --query, not with held-out rows");
   }
+  double sum = 0;
+  for (double share : options.filter_shares) sum += share;
+  if (sum > 1) throw Failure("the shares of --filter add up to more than 1");
   if (!options.truth_path.empty() && options.read.row_limit != 0) {
     throw Failure("--truth belongs to the whole base file; leave out --rows");
   }

@@ -40,6 +40,7 @@ struct Options {
   double recall_seconds = 60;
   double stop_recall = 0.999;
   uint32_t rounds = 1;
+  std::vector<double> filter_shares;
   std::vector<Sweep> sweeps;
   std::vector<EngineText> with, after_build;
   NamedValues session_settings;

@@ -3,9 +3,11 @@
 #include <unistd.h>
 
 #include <bit>
+#include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
+#include <thread>
 
 #include "macro/failure.hpp"
 #include "macro/half.hpp"
@@ -47,6 +49,10 @@ Connection::Connection(std::string const& dsn, std::string const& database) : co
   // Only the first dbname is expanded as a connection string; a later one is a plain name and wins.
   char const* keys[] = {"dbname", "application_name", database.empty() ? nullptr : "dbname", nullptr};
   char const* values[] = {dsn.c_str(), "strata-bench", database.empty() ? nullptr : database.c_str(), nullptr};
+  // A server that an engine crashed recovers by itself; the engines after it wait for that.
+  for (int attempt = 0; attempt < 600 && PQpingParams(keys, values, 1) == PQPING_REJECT; ++attempt) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
   connection_.reset(PQconnectdbParams(keys, values, 1));
   if (PQstatus(connection_.get()) != CONNECTION_OK) {
     throw Failure("cannot connect: ", trimmed(PQerrorMessage(connection_.get())));
@@ -136,20 +142,25 @@ std::string Connection::quote_name(std::string const& text) {
   return quoted.get();
 }
 
-CopyWriter::CopyWriter(Connection& connection, std::string const& table, Column column)
-    : connection_(connection), column_(column) {
-  connection_.begin_copy("COPY " + table + " (id, v) FROM STDIN (FORMAT binary)");
+CopyWriter::CopyWriter(Connection& connection, std::string const& table, Column column, bool with_label)
+    : connection_(connection), column_(column), with_label_(with_label) {
+  connection_.begin_copy("COPY " + table + (with_label ? " (id, v, label)" : " (id, v)") +
+                         " FROM STDIN (FORMAT binary)");
   buffer_.assign("PGCOPY\n\377\r\n\0", 11);
   append_big_endian(buffer_, 0, 4);
   append_big_endian(buffer_, 0, 4);
 }
 
-void CopyWriter::add(int64_t id, float const* values, uint32_t dim) {
-  append_big_endian(buffer_, 2, 2);
+void CopyWriter::add(int64_t id, float const* values, uint32_t dim, int32_t label) {
+  append_big_endian(buffer_, with_label_ ? 3 : 2, 2);
   append_big_endian(buffer_, 8, 4);
   append_big_endian(buffer_, uint64_t(id), 8);
   append_big_endian(buffer_, 4 + uint64_t(dim) * (column_ == Column::halfvec ? 2 : 4), 4);
   append_wire_vector(buffer_, values, dim, column_);
+  if (with_label_) {
+    append_big_endian(buffer_, 4, 4);
+    append_big_endian(buffer_, uint32_t(label), 4);
+  }
   if (buffer_.size() >= (size_t(1) << 18)) {
     connection_.put_copy(buffer_);
     buffer_.clear();

@@ -49,16 +49,17 @@ class Connection {
   std::unique_ptr<PGconn, decltype(&PQfinish)> connection_;
 };
 
-// Rows (id bigint, v vector) through COPY ... FROM STDIN (FORMAT binary).
+// Rows (id bigint, v vector [, label int]) through COPY ... FROM STDIN (FORMAT binary).
 class CopyWriter {
  public:
-  CopyWriter(Connection& connection, std::string const& table, Column column);
-  void add(int64_t id, float const* values, uint32_t dim);
+  CopyWriter(Connection& connection, std::string const& table, Column column, bool with_label = false);
+  void add(int64_t id, float const* values, uint32_t dim, int32_t label = -1);
   void finish();
 
  private:
   Connection& connection_;
   Column column_;
+  bool with_label_;
   std::string buffer_;
 };
 

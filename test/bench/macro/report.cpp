@@ -25,7 +25,8 @@ std::string setting_label(NamedValues const& values) {
 }
 
 void progress_point(std::string const& engine, SearchPoint const& point) {
-  progress(engine, ": k=", point.k, " ", setting_label(point.setting), ", ", point.clients, " clients: recall ",
+  std::string const filter = point.share == 1.0 ? "" : concat(" filter ", point.share);
+  progress(engine, ": k=", point.k, filter, " ", setting_label(point.setting), ", ", point.clients, " clients: recall ",
            format_number(point.recall.mean, 4), ", ", format_short(point.speed.queries_per_second), " q/s, cpu ",
            format_short(point.speed.cpu_us_per_query), " us");
 }
@@ -58,11 +59,37 @@ Facts machine_facts() {
 
 namespace {
 
-std::string search_table(EngineResult const& result, uint32_t k, uint32_t clients) {
+// The points that belong into one table: the same question, asked by as many clients.
+struct Question {
+  uint32_t k;
+  double share;
+  uint32_t clients;
+  bool operator==(Question const&) const = default;
+};
+
+Question question_of(SearchPoint const& point) {
+  return {point.k, point.share, point.clients};
+}
+
+std::vector<Question> questions_of(EngineResult const& result) {
+  std::vector<Question> questions;
+  for (SearchPoint const& point : result.points) {
+    if (std::find(questions.begin(), questions.end(), question_of(point)) == questions.end()) {
+      questions.push_back(question_of(point));
+    }
+  }
+  return questions;
+}
+
+std::string filter_label(double share) {
+  return share == 1.0 ? "none" : format_short(share * 100) + " %";
+}
+
+std::string search_table(EngineResult const& result, Question const& question) {
   TextTable table({"setting", "recall", "worst 10%", "q/s", "p50 us", "p95 us", "p99 us", "cpu us/q"});
   bool without_index = false;
   for (SearchPoint const& point : result.points) {
-    if (point.k != k || point.clients != clients) continue;
+    if (question_of(point) != question) continue;
     without_index = without_index || !point.uses_index;
     std::string label = setting_label(point.setting);
     if (!point.uses_index) label += " *";
@@ -72,7 +99,8 @@ std::string search_table(EngineResult const& result, uint32_t k, uint32_t client
                format_number(point.speed.p95_us, 0), format_number(point.speed.p99_us, 0),
                format_number(point.speed.cpu_us_per_query, 0)});
   }
-  return concat("k = ", k, ", clients = ", clients, "\n", table.str(),
+  std::string const filter = question.share == 1.0 ? "" : ", filter passes " + filter_label(question.share);
+  return concat("k = ", question.k, ", clients = ", question.clients, filter, "\n", table.str(),
                 without_index ? "* the plan did not use the index\n" : "", "\n");
 }
 
@@ -81,6 +109,8 @@ std::string search_table(EngineResult const& result, uint32_t k, uint32_t client
 std::string engine_tables(EngineResult const& result) {
   std::string text = "== " + result.name + (result.version.empty() ? "" : " " + result.version) + "\n";
   if (!result.skipped.empty()) return text + "not measured: " + result.skipped + "\n\n";
+  if (!result.failure.empty()) text += "FAILED: " + result.failure + "\n";
+  if (result.definition.empty()) return text + "\n";
   text += result.definition + "\n";
   if (result.load_seconds >= 0) text += concat("load ", format_short(result.load_seconds), " s, ");
   text += result.build_seconds >= 0 ? concat("build ", format_short(result.build_seconds), " s")
@@ -89,13 +119,7 @@ std::string engine_tables(EngineResult const& result) {
                  format_short(double(result.index_bytes) / double(result.raw_bytes)), " of the raw vectors\n");
   for (std::string const& note : result.notes) text += "note: " + note + "\n";
   text += "\n";
-  std::vector<std::pair<uint32_t, uint32_t>> seen;
-  for (SearchPoint const& point : result.points) {
-    std::pair<uint32_t, uint32_t> const key{point.k, point.clients};
-    if (std::find(seen.begin(), seen.end(), key) != seen.end()) continue;
-    seen.push_back(key);
-    text += search_table(result, point.k, point.clients);
-  }
+  for (Question const& question : questions_of(result)) text += search_table(result, question);
   if (!result.writes.empty()) {
     TextTable table({"insert", "clients", "rows", "us/row", "without index", "ratio"});
     for (WriteResult const& write : result.writes) {
@@ -120,24 +144,24 @@ namespace {
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 constexpr double compared_recalls[] = {0.90, 0.95, 0.99};
 
-double rate_of(EngineResult const& result, uint32_t k, uint32_t clients, double recall, bool by_cpu) {
+double rate_of(EngineResult const& result, Question const& question, double recall, bool by_cpu) {
   std::vector<Sample> samples;
   for (SearchPoint const& point : result.points) {
-    if (point.k != k || point.clients != clients || !point.uses_index) continue;
+    if (question_of(point) != question || !point.uses_index) continue;
     double const rate = by_cpu ? 1e6 / point.speed.cpu_us_per_query : point.speed.queries_per_second;
     if (rate > 0) samples.push_back({point.recall.mean, rate});
   }
   return rate_at_recall(std::move(samples), recall).value_or(nan);
 }
 
-void add_search_ratios(TextTable& table, EngineResult const& ours, EngineResult const& other, uint32_t k,
-                       uint32_t clients) {
+void add_search_ratios(TextTable& table, EngineResult const& ours, EngineResult const& other,
+                       Question const& question) {
   for (double recall : compared_recalls) {
-    double const our_rate = rate_of(ours, k, clients, recall, false), rate = rate_of(other, k, clients, recall, false);
-    double const our_cpu = rate_of(ours, k, clients, recall, true), cpu = rate_of(other, k, clients, recall, true);
-    table.add({other.name, std::to_string(k), std::to_string(clients), format_number(recall, 2), format_short(our_rate),
-               format_short(rate), format_short(our_rate / rate), format_short(1e6 / our_cpu), format_short(1e6 / cpu),
-               format_short(our_cpu / cpu)});
+    double const our_rate = rate_of(ours, question, recall, false), rate = rate_of(other, question, recall, false);
+    double const our_cpu = rate_of(ours, question, recall, true), cpu = rate_of(other, question, recall, true);
+    table.add({other.name, std::to_string(question.k), filter_label(question.share), std::to_string(question.clients),
+               format_number(recall, 2), format_short(our_rate), format_short(rate), format_short(our_rate / rate),
+               format_short(1e6 / our_cpu), format_short(1e6 / cpu), format_short(our_cpu / cpu)});
   }
 }
 
@@ -166,19 +190,21 @@ void add_cost_ratios(TextTable& table, EngineResult const& ours, EngineResult co
 
 }  // namespace
 
-std::string ratio_tables(std::vector<EngineResult> const& results, Options const& options) {
+std::string ratio_tables(std::vector<EngineResult> const& results) {
   std::vector<EngineResult const*> measured;
   for (EngineResult const& result : results) {
-    if (result.skipped.empty()) measured.push_back(&result);
+    if (!result.points.empty()) measured.push_back(&result);
   }
   if (measured.size() < 2) return "";
   EngineResult const& ours = *measured.front();
-  TextTable searches({"against", "k", "clients", "recall", ours.name + " q/s", "its q/s", "ratio", "cpu us",
+  TextTable searches({"against", "k", "filter", "clients", "recall", ours.name + " q/s", "its q/s", "ratio", "cpu us",
                       "its cpu us", "cpu ratio"});
   TextTable costs({"cost", "against", ours.name, "its", "ratio"});
   for (size_t i = 1; i < measured.size(); ++i) {
-    for (uint32_t k : options.k) {
-      for (uint32_t clients : options.clients) add_search_ratios(searches, ours, *measured[i], k, clients);
+    std::vector<Question> const theirs = questions_of(*measured[i]);
+    for (Question const& question : questions_of(ours)) {
+      bool const shared = std::find(theirs.begin(), theirs.end(), question) != theirs.end();
+      if (shared) add_search_ratios(searches, ours, *measured[i], question);
     }
     add_cost_ratios(costs, ours, *measured[i]);
   }

@@ -17,7 +17,7 @@ std::string engine_tables(EngineResult const& result);
 
 // strata : every other engine at recall 0.90, 0.95 and 0.99, and for building, size, inserts and VACUUM. Ratios above 1
 // are in favour of strata. Without strata, the first engine measured takes its place.
-std::string ratio_tables(std::vector<EngineResult> const& results, Options const& options);
+std::string ratio_tables(std::vector<EngineResult> const& results);
 
 std::string json_report(Facts const& facts, std::vector<EngineResult> const& results);
 std::string csv_report(std::vector<EngineResult> const& results);

@@ -61,6 +61,7 @@ std::string json_point(SearchPoint const& point) {
   return JsonObject()
       .raw("setting", setting.str())
       .number("k", point.k)
+      .number("filter_share", point.share)
       .number("clients", point.clients)
       .number("recall", point.recall.mean)
       .number("recall_worst_tenth", point.recall.lowest_decile)
@@ -101,6 +102,7 @@ std::string json_engine(EngineResult const& result) {
       .text("version", result.version)
       .text("definition", result.definition)
       .text("skipped", result.skipped)
+      .text("failure", result.failure)
       .raw("notes", json_list(result.notes, json_string))
       .number("load_seconds", result.load_seconds)
       .number("build_seconds", result.build_seconds)
@@ -122,14 +124,15 @@ std::string json_report(Facts const& facts, std::vector<EngineResult> const& res
 
 std::string csv_report(std::vector<EngineResult> const& results) {
   std::string text =
-      "engine,version,setting,k,clients,recall,recall_worst_tenth,queries_per_second,p50_us,p95_us,p99_us,"
+      "engine,version,setting,k,filter_share,clients,recall,recall_worst_tenth,queries_per_second,p50_us,p95_us,p99_us,"
       "cpu_us_per_query,uses_index\n";
   for (EngineResult const& result : results) {
     for (SearchPoint const& point : result.points) {
       char numbers[256];
-      std::snprintf(numbers, sizeof numbers, ",%u,%u,%.5f,%.5f,%.2f,%.1f,%.1f,%.1f,%.1f,%d\n", point.k, point.clients,
-                    point.recall.mean, point.recall.lowest_decile, point.speed.queries_per_second, point.speed.p50_us,
-                    point.speed.p95_us, point.speed.p99_us, point.speed.cpu_us_per_query, int(point.uses_index));
+      std::snprintf(numbers, sizeof numbers, ",%u,%g,%u,%.5f,%.5f,%.2f,%.1f,%.1f,%.1f,%.1f,%d\n", point.k, point.share,
+                    point.clients, point.recall.mean, point.recall.lowest_decile, point.speed.queries_per_second,
+                    point.speed.p50_us, point.speed.p95_us, point.speed.p99_us, point.speed.cpu_us_per_query,
+                    int(point.uses_index));
       text += result.name + "," + result.version + "," + setting_label(point.setting) + numbers;
     }
   }

@@ -17,6 +17,7 @@ std::string setting_label(NamedValues const& values);
 struct SearchPoint {
   NamedValues setting;
   uint32_t k = 0;
+  double share = 1.0;  // of the rows that pass the filter; 1: no filter
   uint32_t clients = 0;
   Recall recall;
   Speed speed;
@@ -43,6 +44,7 @@ struct EngineResult {
   std::string version;
   std::string definition;  // of the index
   std::string skipped;     // why nothing was measured; empty when it was
+  std::string failure;     // the error that ended the measurement early; empty when none did
   std::vector<std::string> notes;
   double load_seconds = -1;
   double build_seconds = -1;  // -1: the index existed before the load

@@ -29,17 +29,20 @@ char const* type_name(Column column) {
 
 class SqlSession : public Session {
  public:
-  SqlSession(Workbench const& bench, std::string const& database, uint32_t k, NamedValues const& setting)
+  SqlSession(Workbench const& bench, std::string const& database, Task const& task, NamedValues const& setting)
       : bench_(bench), connection_(bench.dsn, database) {
     Options const& options = bench.options;
     // The index under test shall answer, whatever the planner thinks of its cost; the caller checks that it does.
-    connection_.exec("SET enable_seqscan = off; SET enable_sort = off");
+    connection_.exec(
+        "SET enable_seqscan = off; SET enable_sort = off; SET jit = off; "
+        "SET max_parallel_workers_per_gather = 0");
     for (NamedValues const* values : {&options.session_settings, &setting}) {
       for (auto const& [name, value] : *values)
         connection_.exec("SET " + name + " = " + connection_.quote_literal(value));
     }
-    sql_ = concat("SELECT id FROM items ORDER BY v ", operator_of(options.metric), " $1::", type_name(options.column),
-                  " LIMIT ", k);
+    std::string const filter = task.is_filtered() ? concat(" WHERE label = ", task.label) : "";
+    sql_ = concat("SELECT id FROM items", filter, " ORDER BY v ", operator_of(options.metric),
+                  " $1::", type_name(options.column), " LIMIT ", task.k);
     connection_.prepare("search", sql_);
     for (uint64_t query = 0; query < bench.queries.rows(); ++query) {
       std::string wire;
@@ -110,17 +113,17 @@ class SqlRun {
   }
 
   EngineResult run() {
-    if (!make_database()) return std::move(result_);
-    try {
-      Connection connection(bench_.dsn, database_);
-      load_and_build(connection);
-      search_all(connection);
-      run_writes(connection);
-    } catch (...) {
-      drop_database();
-      throw;
+    try {  // what was measured before an error is kept
+      if (make_database()) {
+        Connection connection(bench_.dsn, database_);
+        load_and_build(connection);
+        search_all(connection);
+        run_writes(connection);
+      }
+    } catch (std::exception const& error) {
+      result_.failure = error.what();
     }
-    drop_database();
+    if (!interrupted) drop_database();
     return std::move(result_);
   }
 
@@ -159,7 +162,6 @@ class SqlRun {
     inside.exec("CREATE EXTENSION " + connection.quote_name(spec_.extension));
     if (inside.value("SELECT 1 FROM pg_am WHERE amname = " + inside.quote_literal(spec_.method)).empty()) {
       result_.skipped = "the extension " + spec_.extension + " " + version + " has no access method " + spec_.method;
-      drop_database();
       return false;
     }
     return true;
@@ -174,9 +176,12 @@ class SqlRun {
     }
   }
 
+  bool has_labels() const { return !bench_.labels.empty(); }
+
   void create_index(Connection& connection) {
-    std::string sql = concat("CREATE INDEX items_v ON items USING ", spec_.method, " (v ",
-                             type_name(bench_.options.column), "_", opclass_suffix(bench_.options.metric), ")");
+    std::string sql =
+        concat("CREATE INDEX items_v ON items USING ", spec_.method, " (v ", type_name(bench_.options.column), "_",
+               opclass_suffix(bench_.options.metric), has_labels() && spec_.filter_in_index ? ", label)" : ")");
     if (!spec_.with.empty()) sql += " WITH (" + spec_.with + ")";
     connection.exec(sql);
   }
@@ -184,16 +189,16 @@ class SqlRun {
   void load_and_build(Connection& connection) {
     Options const& options = bench_.options;
     connection.exec(concat("CREATE TABLE items (id bigint PRIMARY KEY, v ", type_name(options.column), "(",
-                           bench_.base.dim(), "))"));
+                           bench_.base.dim(), ")", has_labels() ? ", label int" : "", ")"));
     if (!options.storage.empty()) connection.exec("ALTER TABLE items ALTER v SET STORAGE " + options.storage);
     connection.exec("CREATE TABLE items_plain (LIKE items INCLUDING ALL)");
     if (options.index_before_load) create_index(connection);
     progress(spec_.name, ": loading ", bench_.base.rows(), " rows");
     Stopwatch load;
-    CopyWriter writer(connection, "items", options.column);
+    CopyWriter writer(connection, "items", options.column, has_labels());
     for (uint64_t row = 0; row < bench_.base.rows(); ++row) {
       if (row % 4096 == 0) check_interrupted();
-      writer.add(int64_t(row), bench_.base.row(row), bench_.base.dim());
+      writer.add(int64_t(row), bench_.base.row(row), bench_.base.dim(), has_labels() ? bench_.labels[row] : -1);
     }
     writer.finish();
     result_.load_seconds = load.seconds();
@@ -234,33 +239,38 @@ class SqlRun {
 
   void search_all(Connection& connection) {
     std::vector<Sweep> const sweeps = existing_sweeps(connection);
-    for (size_t i = 0; i < bench_.options.k.size(); ++i) {
-      uint32_t const k = bench_.options.k[i];
-      search_one_setting({}, k, bench_.judges[i]);
+    for (Task const& task : bench_.tasks) {
+      search_one_setting({}, task);
       for (Sweep const& sweep : sweeps) {
         for (std::string const& value : sweep.values) {
-          // hnsw returns at most ef_search rows: below k it cannot answer the question.
-          if (sweep.setting == "hnsw.ef_search" && std::atol(value.c_str()) < long(k)) continue;
-          if (search_one_setting({{sweep.setting, value}}, k, bench_.judges[i])) break;
+          // hnsw returns at most ef_search rows, unless it iterates: below k it cannot answer the question.
+          bool const is_short = sweep.setting == "hnsw.ef_search" && std::atol(value.c_str()) < long(task.k);
+          if (is_short && !task.is_filtered()) continue;
+          NamedValues setting = {{sweep.setting, value}};
+          if (task.is_filtered()) {
+            setting.insert(setting.end(), spec_.filter_settings.begin(), spec_.filter_settings.end());
+          }
+          if (search_one_setting(setting, task)) break;
         }
       }
     }
   }
 
   // True when a sweep needs to go no further: the recall is reached, or the setting is too slow for a full pass.
-  bool search_one_setting(NamedValues const& setting, uint32_t k, RecallJudge const& judge) {
+  bool search_one_setting(NamedValues const& setting, Task const& task) {
     uint32_t const queries = uint32_t(bench_.queries.rows());
     SearchPoint point;
     point.setting = setting;
-    point.k = k;
+    point.k = task.k;
+    point.share = task.share;
     {
-      SqlSession session(bench_, database_, k, setting);
+      SqlSession session(bench_, database_, task, setting);
       point.uses_index = session.plan_uses_index();
-      point.recall = measure_recall(session, judge, queries, bench_.options.recall_seconds);
+      point.recall = measure_recall(session, task.judge, queries, bench_.options.recall_seconds);
     }
     for (uint32_t clients : bench_.options.clients) {
       point.clients = clients;
-      point.speed = measure_speed_median([&] { return std::make_unique<SqlSession>(bench_, database_, k, setting); },
+      point.speed = measure_speed_median([&] { return std::make_unique<SqlSession>(bench_, database_, task, setting); },
                                          clients, bench_.options.seconds, queries, bench_.options.rounds);
       result_.points.push_back(point);
       progress_point(spec_.name, point);

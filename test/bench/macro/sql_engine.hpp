@@ -7,6 +7,7 @@
 
 #include "macro/options.hpp"
 #include "macro/results.hpp"
+#include "macro/tasks.hpp"
 
 namespace strata::bench {
 
@@ -15,7 +16,8 @@ struct Workbench {
   Options const& options;
   Matrix const& base;
   Matrix const& queries;
-  std::vector<RecallJudge> const& judges;  // one per entry of options.k
+  std::vector<Task> const& tasks;
+  std::vector<int32_t> const& labels;  // of the base rows; empty when no task has a filter
   std::string dsn;
 };
 
@@ -25,6 +27,8 @@ struct SqlEngineSpec {
   std::string method;     // as in USING
   std::string with;       // index options, without the parentheses
   std::vector<Sweep> sweeps;
+  bool filter_in_index = false;  // the index takes filter columns after the vector
+  NamedValues filter_settings;   // what a filtered search needs to find k rows
 };
 
 // The three engines this program knows, with the sweeps and options that suit the number of rows.

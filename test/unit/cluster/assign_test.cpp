@@ -4,9 +4,7 @@
 
 #include <cfloat>
 #include <cmath>
-#include <cstdlib>
 #include <limits>
-#include <memory>
 #include <vector>
 
 #include "core/base/random.hpp"
@@ -15,12 +13,17 @@
 namespace strata::cluster {
 namespace {
 
-struct Free {
-  void operator()(void* memory) const { std::free(memory); }
+// Memory at an odd address, exactly as large as asked for.
+class Memory {
+ public:
+  explicit Memory(size_t size) : bytes_(size + 1) {}
+  void* get() { return bytes_.data() + 1; }
+
+ private:
+  std::vector<char> bytes_;
 };
-using Memory = std::unique_ptr<void, Free>;
 Memory memory_of(size_t size) {
-  return Memory(std::aligned_alloc(64, (size + 63) / 64 * 64));
+  return Memory(size);
 }
 
 double distance2(uint32_t dim, float const* a, float const* b) {

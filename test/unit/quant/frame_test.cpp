@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -92,6 +93,23 @@ TEST(Frame, RotationGivesTheSameBitsAtEveryLevel) {
       std::vector<float> const z = rotated(7, x);
       EXPECT_EQ(std::memcmp(z.data(), expected.data(), z.size() * sizeof(float)), 0) << dim;
     });
+  }
+}
+
+// The rotation is part of the format: the bits of its output on any machine, for ever. Stored codes depend on it.
+TEST(Frame, RotationNeverChanges) {
+  struct Golden {
+    uint32_t dim;
+    uint64_t hash;
+  };
+  for (Golden const& golden : {Golden{3, 7387162035947254706u}, Golden{100, 1430229173219372018u},
+                               Golden{768, 6388638143881864406u}, Golden{1536, 11918828265548403829u}}) {
+    Random random(golden.dim);
+    std::vector<float> x(golden.dim);
+    for (float& v : x) v = float(random.unit() - 0.5);
+    uint64_t hash = 0;
+    for (float v : rotated(20240229, x)) hash = mix64(hash + std::bit_cast<uint32_t>(v) + 1);
+    EXPECT_EQ(hash, golden.hash) << golden.dim;
   }
 }
 

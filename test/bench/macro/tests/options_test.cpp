@@ -35,6 +35,7 @@ TEST(CommandLine, RefusesWhatItDoesNotUnderstand) {
   EXPECT_FAILS(parse({"--engines", "milvus"}), "unknown engine");
   EXPECT_FAILS(parse({"--sweep", "strata:x"}), "--sweep needs the form");
   EXPECT_FAILS(parse({"--generate", "uniform"}), "--output");
+  EXPECT_FAILS(parse({"--base", "a", "--queries", "5", "--filter", "0.9,0.2"}), "more than 1");
   EXPECT_FAILS(parse({"--base", "a", "--queries", "5", "--truth", "t"}), "--truth goes with --query");
 }
 

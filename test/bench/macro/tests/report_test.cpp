@@ -66,10 +66,9 @@ EngineResult engine(std::string const& name, double rate) {
 }
 
 TEST(Report, RatiosAreInFavourOfTheFirst) {
-  Options const options;
-  std::string const text = ratio_tables({engine("strata", 800), engine("other", 100)}, options);
+  std::string const text = ratio_tables({engine("strata", 800), engine("other", 100)});
   EXPECT_PRED2(contains, text, "8.00");
-  EXPECT_EQ(ratio_tables({engine("strata", 800)}, options), "");
+  EXPECT_EQ(ratio_tables({engine("strata", 800)}), "");
 }
 
 TEST(Report, SkippedEnginesSayWhy) {
@@ -79,13 +78,32 @@ TEST(Report, SkippedEnginesSayWhy) {
   EXPECT_PRED2(contains, engine_tables(result), "not measured: the extension is not installed");
 }
 
+TEST(Report, AFailureKeepsWhatWasMeasured) {
+  EngineResult result = engine("strata", 5);
+  result.definition = "CREATE INDEX";
+  result.failure = "out of memory";
+  EXPECT_PRED2(contains, engine_tables(result), "FAILED: out of memory");
+  EXPECT_PRED2(contains, engine_tables(result), "s.x=1");
+}
+
+TEST(Report, FiltersAreComparedWithTheSameFilter) {
+  EngineResult ours = engine("strata", 800), other = engine("other", 100);
+  ours.points.push_back(ours.points[0]);
+  ours.points[1].share = 0.01;
+  std::string const before = ratio_tables({ours, other});
+  EXPECT_FALSE(contains(before, "1.00 %"));
+  other.points.push_back(other.points[0]);
+  other.points[1].share = 0.01;
+  EXPECT_PRED2(contains, ratio_tables({ours, other}), "1.00 %");
+}
+
 TEST(Report, JsonEscapesAndMarksUnknowns) {
   EngineResult result = engine("a\"b\\c\nd", 5);
   std::string const json = json_report({{"command", "x \"y\""}}, {result});
   EXPECT_PRED2(contains, json, R"("a\"b\\c\u000ad")");
   EXPECT_PRED2(contains, json, R"("command": "x \"y\"")");
   EXPECT_PRED2(contains, json, R"("cpu_us_per_query": null)");
-  EXPECT_PRED2(contains, csv_report({result}), ",s.x=1,10,1,0.96000");
+  EXPECT_PRED2(contains, csv_report({result}), ",s.x=1,10,1,1,0.96000");
 }
 
 }  // namespace

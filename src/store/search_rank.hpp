@@ -1,0 +1,83 @@
+// The order in which a search probes the lists of all epochs: estimates from the centroids' codes first, exact keys for
+// the lists that come into question.
+#pragma once
+#include <cmath>
+
+#include "core/math/distance.hpp"
+#include "store/scan.hpp"
+
+namespace strata::store::detail {
+
+// Appends the lists of one epoch with estimated keys.
+template <Pager P>
+Status rank_epoch(P& pager, Search& search, uint32_t at) {
+  IndexShape const& shape = search.shape;
+  EpochView const& view = *search.epochs[at].view;
+  FrameQuery const& query = search.queries[search.epochs[at].query];
+  uint32_t lists = view.list_count, blocks = (lists + quant::block_rows - 1) / quant::block_rows;
+  auto* estimates = static_cast<float*>(pager.allocate(size_t(blocks) * quant::block_rows * sizeof(float)));
+  auto* residuals = static_cast<float*>(pager.allocate(size_t(lists) * sizeof(float)));
+  // The centroid codes are relative to the origin of frame space.
+  quant::ScanBounds bounds{shape.metric == Metric::inner_product ? 0.0f : query.refine.norm2, 0.0f, infinity};
+  Status status = scan_stream(pager, shape, *view.object, view.codes, query.table, 0, blocks, bounds, estimates);
+  if (status.ok())
+    status = read_stream(pager, *view.object, view.residuals, 0, uint64_t(lists) * sizeof(float), residuals);
+  if (!status.ok()) return status;
+  search.order.reserve(pager, search.order.count + lists);
+  for (uint32_t list = 0; list < lists; list++) {
+    float spread = shape.metric == Metric::inner_product ? 0.0f : residuals[list];
+    search.order[search.order.count++] = {query.factor * (estimates[list] + spread) + query.offset, 0.0f, at,
+                                          list & 0x7FFFFFFFu, 0};
+  }
+  pager.release(residuals);
+  pager.release(estimates);
+  return {};
+}
+
+// Exact score of a list's centroid, and a key from it.
+template <Pager P>
+Status rank_exactly(P& pager, Search& search, ListRank& rank) {
+  IndexShape const& shape = search.shape;
+  EpochView const& view = *search.epochs[rank.epoch].view;
+  FrameQuery const& query = search.queries[search.epochs[rank.epoch].query];
+  if (Status status = read_centroid(pager, shape, view, rank.list, search.scratch, search.centroid); !status.ok())
+    return status;
+  float spread = 0;
+  if (shape.metric == Metric::inner_product) {
+    rank.base = -math::inner_product(shape.padded_dim, query.w, search.centroid);
+  } else {
+    rank.base = math::l2_squared(shape.padded_dim, query.w, search.centroid);
+    if (Status status = read_stream(pager, *view.object, view.residuals, uint64_t(rank.list) * 4, 4, &spread);
+        !status.ok())
+      return status;
+  }
+  rank.key = query.factor * (rank.base + spread) + query.offset;
+  rank.exact = 1;
+  return {};
+}
+
+inline bool key_less(ListRank const& a, ListRank const& b) {
+  return a.key < b.key;
+}
+
+// Puts at least the next `wanted` lists in order, the nearest by exact keys.
+template <Pager P>
+Status order_lists(P& pager, Search& search, uint32_t wanted) {
+  uint32_t end = search.probed + wanted;
+  if (end <= search.order_sorted || search.order_sorted == search.order.count) return {};
+  // Estimates misplace lists a little: take three times as many before the exact keys decide.
+  uint64_t enough = uint64_t(search.order_sorted) + 3ull * wanted + 16;
+  uint32_t until = enough < search.order.count ? uint32_t(enough) : search.order.count;
+  ListRank* from = search.order.items + search.order_sorted;
+  if (until < search.order.count) std::nth_element(from, search.order.items + until, search.order.end(), key_less);
+  // Past a thousand lists the order hardly matters any more, and reading centroids does cost.
+  constexpr uint32_t exact_max = 1024;
+  if (until - search.order_sorted <= exact_max)
+    for (ListRank* rank = from; rank < search.order.items + until; rank++)
+      if (Status status = rank_exactly(pager, search, *rank); !status.ok()) return status;
+  std::sort(from, search.order.items + until, key_less);
+  search.order_sorted = until;
+  return {};
+}
+
+}  // namespace strata::store::detail

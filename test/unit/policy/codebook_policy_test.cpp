@@ -1,0 +1,156 @@
+#include "core/policy/codebook_policy.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <set>
+#include <string>
+
+#include "core/base/limits.hpp"
+#include "core/cluster/kmeans.hpp"
+
+namespace strata::policy {
+namespace {
+
+TEST(CodebookPolicy, ListCountFollowsTheRoot) {
+  EXPECT_EQ(list_count_for(0), 0U);
+  EXPECT_EQ(list_count_for(19999), 0U);
+  EXPECT_EQ(list_count_for(20000), 281U);  // 64 rows a list, one in ten kept out
+  EXPECT_EQ(list_count_for(1000000), 4000U);
+  EXPECT_EQ(list_count_for(10000000), 12649U);
+  EXPECT_EQ(list_count_for(UINT64_MAX), list_count_max);
+  uint32_t last = 0;
+  for (uint64_t rows = 1; rows < uint64_t{1} << 40; rows = rows * 5 / 4 + 1) {
+    uint32_t lists = list_count_for(rows);
+    EXPECT_GE(lists, last);
+    EXPECT_GE(training_row_count(lists, rows), uint64_t{lists} * training_rows_per_list);
+    EXPECT_LE(training_row_count(lists, rows), trainable_row_count(rows));
+    last = lists;
+  }
+}
+
+TEST(CodebookPolicy, PlanTakesAllItWantsWhenMemoryAllows) {
+  TrainingPlan plan = plan_training(1000000, 128, SIZE_MAX);
+  EXPECT_EQ(plan.list_count, 4000U);
+  EXPECT_EQ(plan.row_count, 256000U);
+  EXPECT_EQ(plan.iteration_count, training_iteration_count);
+  EXPECT_FALSE(plan.limited_by_memory);
+  EXPECT_EQ(plan_training(19999, 128, SIZE_MAX).list_count, 0U);
+}
+
+size_t used_by(TrainingPlan const& plan, uint32_t dim) {
+  return (plan.row_count + plan.list_count) * dim * sizeof(float) +
+         cluster::train_memory_size(dim, plan.row_count, plan.list_count);
+}
+
+TEST(CodebookPolicy, PlanKeepsWithinMemoryAndUsesIt) {
+  for (uint32_t dim : {3U, 128U, 768U, 1536U, 16000U}) {
+    for (uint64_t rows : {20000ULL, 1000000ULL, 50000000ULL}) {
+      uint32_t last = 0;
+      for (size_t memory = size_t{1} << 20; memory <= size_t{1} << 36; memory *= 2) {
+        TrainingPlan plan = plan_training(rows, dim, memory);
+        if (plan.list_count == 0) {
+          EXPECT_TRUE(plan.limited_by_memory);
+          continue;
+        }
+        EXPECT_LE(used_by(plan, dim), memory);
+        EXPECT_GE(plan.row_count, uint64_t{plan.list_count} * training_rows_per_list_min);
+        EXPECT_GE(plan.list_count, last);  // more memory never gives less
+        last = plan.list_count;
+        if (plan.list_count < list_count_for(rows)) {
+          EXPECT_TRUE(plan.limited_by_memory);
+          if (memory >= size_t{64} << 20 && dim <= 1536) {
+            EXPECT_GT(used_by(plan, dim), memory / 10 * 9);
+          }
+        }
+      }
+      EXPECT_EQ(last, list_count_for(rows));
+    }
+  }
+}
+
+CodebookFacts settled() {
+  CodebookFacts facts;
+  facts.row_count = 120000;
+  facts.list_count = 1000;
+  facts.trained_row_count = 100000;
+  facts.trained_mean_residual2 = 2.0;
+  facts.trained_list_share_max = 3.0;
+  facts.new_row_count = 30000;
+  facts.new_mean_residual2 = 2.1;
+  facts.new_list_rows_max = 100;
+  return facts;
+}
+
+void expect(CodebookFacts const& facts, bool due, EpochReason reason) {
+  EpochDecision decision = decide_epoch(facts);
+  EXPECT_EQ(decision.due, due) << epoch_reason_text(decision.reason);
+  EXPECT_EQ(decision.reason, reason) << epoch_reason_text(decision.reason);
+}
+
+TEST(CodebookPolicy, FirstEpochComesWithEnoughRows) {
+  CodebookFacts facts;
+  facts.row_count = flat_row_count_max - 1;
+  expect(facts, false, EpochReason::too_few_rows);
+  facts.row_count = flat_row_count_max;
+  expect(facts, true, EpochReason::first);
+}
+
+TEST(CodebookPolicy, SettledDataKeepTheirCodebook) {
+  expect(settled(), false, EpochReason::fits);
+}
+
+TEST(CodebookPolicy, GrowthByFour) {
+  CodebookFacts facts = settled();
+  facts.row_count = 399999;
+  expect(facts, false, EpochReason::fits);
+  facts.row_count = 400000;
+  expect(facts, true, EpochReason::grown);
+  facts.list_count = list_count_max;  // as many lists as there can be
+  facts.new_row_count = 300000;
+  expect(facts, false, EpochReason::fits);
+}
+
+TEST(CodebookPolicy, ShrinkingToASixteenth) {
+  CodebookFacts facts = settled();
+  facts.trained_row_count = 16 * facts.row_count;
+  expect(facts, true, EpochReason::shrunk);
+  facts.row_count = 5000;
+  expect(facts, false, EpochReason::too_few_rows);
+}
+
+TEST(CodebookPolicy, DriftNeedsEnoughNewRows) {
+  CodebookFacts facts = settled();
+  facts.new_mean_residual2 = 2.31;
+  expect(facts, true, EpochReason::drift);
+  facts.new_row_count = 24999;
+  expect(facts, false, EpochReason::fits);
+  facts.new_row_count = 25000;
+  expect(facts, true, EpochReason::drift);
+  facts.new_mean_residual2 = 2.29;
+  expect(facts, false, EpochReason::fits);
+  facts.trained_mean_residual2 = 0.0;  // constant data that vary now
+  expect(facts, true, EpochReason::drift);
+}
+
+TEST(CodebookPolicy, LopsidedBeyondNatureAndTraining) {
+  CodebookFacts facts = settled();  // 30 new rows a list on average
+  facts.new_list_rows_max = 240;
+  expect(facts, false, EpochReason::fits);
+  facts.new_list_rows_max = 241;
+  expect(facts, true, EpochReason::lopsided);
+  facts.trained_list_share_max = 5.0;  // it was lopsided before
+  expect(facts, false, EpochReason::fits);
+  facts.new_list_rows_max = 301;
+  expect(facts, true, EpochReason::lopsided);
+}
+
+TEST(CodebookPolicy, EveryReasonHasItsText) {
+  std::set<std::string> texts;
+  for (int i = 0; i < epoch_reason_count; ++i) texts.insert(epoch_reason_text(static_cast<EpochReason>(i)));
+  EXPECT_EQ(texts.size(), size_t{epoch_reason_count});
+  EXPECT_EQ(texts.count("unknown"), 0U);
+}
+
+}  // namespace
+}  // namespace strata::policy
