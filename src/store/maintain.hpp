@@ -18,7 +18,7 @@ struct MaintainOptions {
   double compact_threshold = 0.1;
   size_t memory_max_bytes = size_t(256) << 20;  // of one training or rewrite
   double retired_share_max = 1.0;  // of the live bytes: with more waiting for old snapshots nothing is rewritten
-  bool seal = true;                             // allowed kinds of work
+  bool seal = true;                // allowed kinds of work
   bool train = true;
   bool merge = true;
   bool force_merge = false;  // merge everything that is not final
