@@ -21,18 +21,27 @@ sub insert_slowly
     return;
 }
 
+# Inserts a row a look: inserting is what starts workers.
+sub wait_for_segments
+{
+    my ($condition, $name) = @_;
+    my $insert = 'INSERT INTO items SELECT max(id) + 1, test_vector(1, 24) FROM items RETURNING id';
+    wait_until($node,
+        "WITH more AS ($insert) SELECT count(*) > 0 FROM strata.segments WHERE index = 'items_v'::regclass AND $condition",
+        't', $name);
+    return;
+}
+
 # A worker comes, seals, and goes.
 insert_slowly(1, 6000);
-wait_until($node, "INSERT INTO items SELECT max(id) + 1, test_vector(1, 24) FROM items; SELECT count(*) > 0 FROM strata.segments WHERE index = 'items_v'::regclass AND kind = 'segment' AND state = 'live'",
-    't', 'rows are sealed in the background');
+wait_for_segments("kind = 'segment' AND state = 'live'", 'rows are sealed in the background');
 wait_until($node, "SELECT count(*) $worker", '0', 'the worker ends');
 is(sql($node, "SELECT heap_rows FROM strata.verify('items_v', true)"), sql($node, 'SELECT count(*) FROM items'),
     'nothing is lost');
 
 # The codebook comes by itself.
 insert_slowly(10001, 31000);
-wait_until($node, "INSERT INTO items SELECT max(id) + 1, test_vector(1, 24) FROM items; SELECT count(*) > 0 FROM strata.segments WHERE index = 'items_v'::regclass AND kind = 'epoch'", 't',
-    'an index on an empty table is trained when there are enough rows');
+wait_for_segments("kind = 'epoch'", 'an index on an empty table is trained when there are enough rows');
 cmp_ok(recall($node, table => 'items'), '>=', 0.9, 'and finds them');
 
 # No transaction holds the worker's snapshot while it works.
