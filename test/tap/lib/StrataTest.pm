@@ -68,8 +68,8 @@ sub standby_of
 }
 
 # kill -9 of the postmaster and of all its processes, then recovery. A backend that never waits for anything would not
-# notice that the postmaster is gone. A start before all are gone fails, and a failed start confuses the module's idea of
-# what is running. So wait: two seconds, and until the process is gone.
+# notice that the postmaster is gone. A start before all are gone fails, and a failed start confuses the module's idea
+# of what is running. So wait: two seconds, and until the process is gone.
 sub crash_and_restart
 {
     my ($node) = @_;

@@ -1,5 +1,5 @@
-# kill -9 while rows are inserted, sealed, merged, vacuumed and reclaimed: after recovery the index is sound, holds every
-# committed row once, and unlogged indexes start empty.
+# kill -9 while rows are inserted, sealed, merged, vacuumed and reclaimed: after recovery the index is sound, holds
+# every committed row once, and unlogged indexes start empty.
 use strict;
 use warnings;
 use PostgreSQL::Test::Utils;
@@ -63,7 +63,8 @@ foreach my $round (1 .. 4)
     ok($status == 0, "round $round: the index is sound") or diag($err);
     is($out, "t|$rows", "round $round: it holds every row of the table");
     cmp_ok(recall($node, table => 'items'), '>=', 0.9, "round $round: rows are found");
-    is(sql($node, "SELECT rows FROM strata.verify('scratch_v', true)"), '0', "round $round: the unlogged index is empty");
+    is(sql($node, "SELECT rows FROM strata.verify('scratch_v', true)"),
+        '0', "round $round: the unlogged index is empty");
     sql($node, 'INSERT INTO scratch SELECT * FROM items ORDER BY id LIMIT 50');
     is(sql($node, "SELECT rows FROM strata.verify('scratch_v', true)"), '50', "round $round: and takes rows again");
 }

@@ -1,5 +1,6 @@
-# An ivf index on a streaming standby: every page is what the primary has (wal_consistency_checking), queries find what they
-# find on the primary, a query that is older than reclaimed pages is cancelled and never wrong, and the standby can take over.
+# An ivf index on a streaming standby: every page is what the primary has (wal_consistency_checking), queries find what
+# they find on the primary, a query that is older than reclaimed pages is cancelled and never wrong, and the standby can
+# take over.
 use strict;
 use warnings;
 use PostgreSQL::Test::Utils;

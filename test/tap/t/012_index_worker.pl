@@ -1,5 +1,5 @@
-# Background workers: started on demand without preload, maintain and end; give way to DROP and TRUNCATE; survive a kill;
-# hold neither snapshot nor transaction id.
+# Background workers: started on demand without preload, maintain and end; give way to DROP and TRUNCATE; survive a
+# kill; hold neither snapshot nor transaction id.
 use strict;
 use warnings;
 use PostgreSQL::Test::Utils;
@@ -26,9 +26,8 @@ sub wait_for_segments
 {
     my ($condition, $name) = @_;
     my $insert = 'INSERT INTO items SELECT max(id) + 1, test_vector(1, 24) FROM items RETURNING id';
-    wait_until($node,
-        "WITH more AS ($insert) SELECT count(*) > 0 FROM strata.segments WHERE index = 'items_v'::regclass AND $condition",
-        't', $name);
+    my $look = "SELECT count(*) > 0 FROM strata.segments WHERE index = 'items_v'::regclass AND $condition";
+    wait_until($node, "WITH more AS ($insert) $look", 't', $name);
     return;
 }
 
@@ -66,7 +65,8 @@ is(sql($node, "SELECT heap_rows FROM strata.verify('items_v', true)"), sql($node
 # DROP and TRUNCATE come through while workers are busy.
 foreach my $round (1 .. 3)
 {
-    sql($node, 'CREATE TABLE doomed (LIKE items); CREATE INDEX doomed_v ON doomed USING ivf (v) WITH (min_seal_rows = 10)');
+    sql($node, 'CREATE TABLE doomed (LIKE items)');
+    sql($node, 'CREATE INDEX doomed_v ON doomed USING ivf (v) WITH (min_seal_rows = 10)');
     my $load = start_in_background($node, 'INSERT INTO doomed SELECT * FROM items');
     $load->finish;
     $node->psql('postgres', 'INSERT INTO doomed SELECT id, v FROM items LIMIT 2000');

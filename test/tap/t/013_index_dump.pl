@@ -1,4 +1,4 @@
-# pg_dump and restore of ivf indexes with their options; ALTER SYSTEM settings; a restored index is built by the restore.
+# pg_dump and restore of ivf indexes: definitions and options come back, and the index with all rows.
 use strict;
 use warnings;
 use PostgreSQL::Test::Utils;
@@ -18,7 +18,8 @@ SQL
 my $file = $node->basedir . '/dump.sql';
 $node->command_ok([ 'pg_dump', '--file', $file, '--dbname', $node->connstr('postgres') ], 'dump');
 sql($node, 'CREATE DATABASE copy');
-$node->command_ok([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-f', $file, '-d', $node->connstr('copy') ], 'restore');
+my @restore = ('psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-f', $file, '-d', $node->connstr('copy'));
+$node->command_ok(\@restore, 'restore');
 my $definitions = q{SELECT pg_get_indexdef(indexrelid) FROM pg_index WHERE indrelid = 'items'::regclass ORDER BY 1};
 is(sql($node, $definitions, 'copy'), sql($node, $definitions), 'definitions');
 foreach my $index ('items_l2', 'items_cosine', 'items_half', 'items_cast')
