@@ -28,31 +28,22 @@ namespace strata::pg {
 inline BlockNumber extend_relation_to(Relation relation, ForkNumber fork, BufferAccessStrategy strategy,
                                       BlockNumber block_count) {
 #if PG_VERSION_NUM >= 160000
-  BlockNumber current = RelationGetNumberOfBlocksInFork(relation, fork);
-  while (current < block_count) {
-    Buffer buffers[64];
-    uint32 wanted = Min(block_count - current, uint32(lengthof(buffers)));
-    uint32 extended = 0;
-    // What BMR_REL() makes, which leaves fields out and so draws a warning in C++.
-    BufferManagerRelation target = {};
-    target.rel = relation;
-    BlockNumber first = ExtendBufferedRelBy(target, fork, strategy, /* flags */ 0, wanted, buffers, &extended);
-    for (uint32 i = 0; i < extended; i++) ReleaseBuffer(buffers[i]);
-    current = first + extended;
-  }
-  return current;
+  // What BMR_REL() makes, which leaves fields out and so draws a warning in C++.
+  BufferManagerRelation target = {};
+  target.rel = relation;
+  // Returns the buffer of the last block asked for; others may have extended further.
+  // tidy: allow(banned-names): extension differs between versions, so it has to be here
+  ReleaseBuffer(ExtendBufferedRelTo(target, fork, strategy, 0, block_count, RBM_NORMAL));
 #else
   bool const lock = !RELATION_IS_LOCAL(relation);
   if (lock) LockRelationForExtension(relation, ExclusiveLock);
   BlockNumber current = RelationGetNumberOfBlocksInFork(relation, fork);
-  while (current < block_count) {
-    Buffer buffer = ReadBufferExtended(relation, fork, P_NEW, RBM_NORMAL, strategy);
-    current = BufferGetBlockNumber(buffer) + 1;
-    ReleaseBuffer(buffer);
-  }
+  for (; current < block_count; current++)
+    // tidy: allow(banned-names): extension differs between versions, so it has to be here
+    ReleaseBuffer(ReadBufferExtended(relation, fork, P_NEW, RBM_NORMAL, strategy));
   if (lock) UnlockRelationForExtension(relation, ExclusiveLock);
-  return current;
 #endif
+  return RelationGetNumberOfBlocksInFork(relation, fork);
 }
 
 // The body of nbtree's page reuse record, which names no page and only resolves conflicts with snapshots.

@@ -19,7 +19,8 @@ struct MaintainOptions {
   double compact_threshold = 0.1;
   size_t memory_max_bytes = size_t(256) << 20;                  // of one training or rewrite
   uint64_t calibration_work_max = uint64_t(300) * 1000 * 1000;  // codes scanned by one calibration
-  bool seal = true;                                             // allowed kinds of work
+  double retired_share_max = 1.0;  // of the live bytes: with more waiting for old snapshots nothing is rewritten
+  bool seal = true;                // allowed kinds of work
   bool train = true;
   bool merge = true;
   bool force_merge = false;  // merge everything that is not final
@@ -138,6 +139,7 @@ inline policy::MergeOptions merge_options(Manifest const& manifest, IndexFacts c
   merge.newest_epoch = manifest.header.epoch;
   merge.list_row_count_min = facts.codebook.list_count / 2 + 1;  // as in rewrite()
   merge.retired_bytes = facts.retired_bytes;
+  merge.retired_share_max = options.retired_share_max;
   merge.force = options.force_merge;
   return merge;
 }

@@ -93,6 +93,11 @@ Status add_source(P& pager, Search& search, ManifestObject const& object, Object
     if (!whole) return corrupt("segment lacks a stream", object.disk.id);
   }
   if (source.row_count == 0) return {};
+  if (!search.vector) {  // nothing is ranked: next_row() visits every source
+    search.counters.segment_count++;
+    search.sources.push(pager, source);
+    return {};
+  }
   if (Status status = query_of_frame(pager, search, ObjectId(object.disk.frame), &source.query); !status.ok())
     return status;
   if (object.disk.epoch) {

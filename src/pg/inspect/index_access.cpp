@@ -33,6 +33,7 @@ Oid table_of(Oid index) {
 
 OpenIndex open_ivf_index(Oid index_oid, LOCKMODE lock, Missing missing) {
   bool const quiet = missing == Missing::ignore;
+  char const* const name = quiet ? nullptr : get_rel_name(index_oid);  // later it may be gone
   Oid const heap_oid = quiet ? IndexGetRelation(index_oid, true) : table_of(index_oid);
   Relation const heap = OidIsValid(heap_oid) ? try_relation_open(heap_oid, lock) : nullptr;
   Relation const index = heap ? try_relation_open(index_oid, lock) : nullptr;
@@ -41,8 +42,7 @@ OpenIndex open_ivf_index(Oid index_oid, LOCKMODE lock, Missing missing) {
   bool const usable = same && is_ivf(index) && !obstacle(index);
   if (usable) return {index, heap};
   if (!quiet) {
-    if (!same)
-      ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("index with OID %u does not exist", index_oid)));
+    if (!same) ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("index \"%s\" does not exist", name)));
     if (!is_ivf(index))
       ereport(ERROR,
               (errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("\"%s\" is not an ivf index", RelationGetRelationName(index)),

@@ -1,5 +1,8 @@
 // strata.flush(index), and the procedures that merge, compact and retrain: the work of the background worker, by hand.
 #include "pg/entry.hpp"
+
+#include <cmath>
+
 #include "pg/inspect/index_access.hpp"
 #include "pg/worker/maintenance.hpp"
 
@@ -27,6 +30,7 @@ store::Step maintain_step(Oid index_oid, Adjust&& adjust) {
   OpenIndex const open = open_ivf_index(index_oid, work_lock);
   store::MaintainOptions options = maintain_options(open.index);
   options.seal = options.train = false;
+  options.retired_share_max = HUGE_VAL;  // who asks for it gets it, whatever old snapshots still hold on to
   adjust(options);
   MemoryContext const context = AllocSetContextCreate(CurrentMemoryContext, "ivf maintenance", ALLOCSET_DEFAULT_SIZES);
   PgPager pager(open.index, open.heap, maintenance_access(open.index), MAIN_FORKNUM, context);

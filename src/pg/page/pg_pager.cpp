@@ -47,8 +47,7 @@ void end_critical() {
 #pragma GCC diagnostic pop
 
 // Whether somebody waits for (or has) a lock that lets nobody else in. Asked by trying for a weak lock: it is refused
-// when a waiter's lock conflicts with it. LockHasWaiters() would not do: it knows nothing of locks taken on the fast
-// path.
+// when a waiter's lock conflicts with it. LockHasWaiters() would not do: it knows nothing of locks on the fast path.
 bool is_wanted_alone(Relation relation) {
   LOCKTAG tag;
   SET_LOCKTAG_RELATION(tag, relation->rd_lockInfo.lockRelId.dbId, relation->rd_lockInfo.lockRelId.relId);

@@ -67,14 +67,17 @@ sub standby_of
     return $standby;
 }
 
-# kill -9 of the postmaster, then recovery. Its backends end when they notice; a start before that fails, and a failed
-# start confuses the module's idea of what is running. So wait: two seconds, and until the process is gone.
+# kill -9 of the postmaster and of all its processes, then recovery. A backend that never waits for anything would not
+# notice that the postmaster is gone. A start before all are gone fails, and a failed start confuses the module's idea
+# of what is running. So wait: two seconds, and until the process is gone.
 sub crash_and_restart
 {
     my ($node) = @_;
     my $lock_file = $node->data_dir . '/postmaster.pid';
     my ($pid) = split /\n/, slurp_file($lock_file);
+    my @children = split /\n/, sql($node, 'SELECT pid FROM pg_stat_activity');
     $node->kill9;
+    kill('KILL', @children);
     my $killed_at = time;
     # A signal may end a sleep early, hence the clock.
     sleep(0.1) while time - $killed_at < 2 || (is_running($pid) && time - $killed_at < 60);
