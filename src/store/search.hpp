@@ -47,12 +47,6 @@ Status query_of_frame(P& pager, Search& search, ObjectId id, uint32_t* index) {
   if (Status status = load_frame(pager, shape, search.manifest, id, &query.frame); !status.ok()) return status;
   query.w = static_cast<float*>(pager.allocate(size_t(shape.padded_dim) * sizeof(float)));
   float unit = query.frame.unit;
-  if (!search.vector) {
-    // Nothing is ordered: the rows are only walked.
-    search.queries.push(pager, query);
-    *index = search.queries.count - 1;
-    return {};
-  }
   if (shape.metric == Metric::inner_product) {
     quant::rotate(shape.seed, shape.dim, search.vector, query.w);
     query.factor = unit;
