@@ -293,7 +293,7 @@ TEST(Recall, ProbingEveryListIsExact) {
   index.flush();
   store::SearchOptions options;
   options.probes = 80;
-  options.epsilon = 3;
+  options.recall_target = 0.999;
   for (Vector const& query : gaussian_rows(9, 10, dim)) {
     auto truth = index.brute_force(query);
     truth.resize(10);
