@@ -120,13 +120,21 @@ Status check_still_live(P& pager, ObjectId id) {
   return status;
 }
 
+// The error may be infinite, scale and norm are not.
+inline bool refine_is_sound(std::byte const* row) {
+  quant::RefineRowDisk code;
+  std::memcpy(&code, row, sizeof code);
+  return code.scale >= 0 && std::isfinite(code.scale) && code.norm2 >= 0 && std::isfinite(code.norm2) &&
+         math::half_to_float(code.error) >= 0;
+}
+
 // G2 to G4. From the last group to the first: a group that has rows was preceded by full ones when it was read, and
 // they stay full, whatever is inserted meanwhile.
 template <Pager P>
 Status check_growing(P& pager, IndexShape const& shape, ManifestObject const& object, CheckResult* result) {
   auto const& growing = shape.growing;
   auto* scratch = static_cast<std::byte*>(pager.allocate(growing.entry_size));
-  bool followed = false, sealed = false, strange = false;
+  bool followed = false, sealed = false, strange = false, unsound = false;
   Status status;
   if (object.disk.page_count % growing.group_page_count != 0)
     status = corrupt("growing object ends within a group", object.disk.id);
@@ -136,8 +144,10 @@ Status check_growing(P& pager, IndexShape const& shape, ManifestObject const& ob
                                  [&](uint64_t, RowView const& row, bool deleted) {
                                    (deleted ? result->deleted_count : result->row_count)++;
                                    strange = strange || row.flags > format::row_is_zero;
+                                   unsound = unsound || (row.flags == 0 && !refine_is_sound(row.refine));
                                  });
     if (status.ok() && strange) status = corrupt("growing row has unknown flags", group);
+    if (status.ok() && unsound) status = corrupt("refine code is not finite", group);
     if (!status.ok()) break;
     if (followed && rows < growing.capacity) status = corrupt("growing rows follow a page that is not full", group);
     followed = followed || rows > 0;
@@ -235,10 +245,7 @@ Status check_segment(P& pager, IndexShape const& shape, Manifest const& manifest
       if (!sets::bloom_may_contain(bits[i], uint32_t(blooms[i]->byte_size / sets::bloom_block_size), keys[i]))
         status = corrupt("bloom filter denies a row of its segment", row);
     if (view.flags) continue;
-    quant::RefineRowDisk code;
-    std::memcpy(&code, view.refine, sizeof code);
-    if (!(code.scale >= 0) || !(code.norm2 >= 0) || !std::isfinite(code.scale) || !std::isfinite(code.norm2))
-      status = corrupt("refine code is not finite", row);
+    if (status.ok() && !refine_is_sound(view.refine)) status = corrupt("refine code is not finite", row);
   }
   for (std::byte* memory : bits)
     if (memory) pager.release(memory);
@@ -271,6 +278,15 @@ Status check_epoch(P& pager, IndexShape const& shape, Manifest const& manifest, 
 }
 
 template <Pager P>
+Status check_calibration(P& pager, ManifestObject const& object, ObjectHeaderDisk const& header) {
+  policy::StopModelDisk model;
+  StreamDisk const* stream = find_stream(header, StreamKind::stop_model);
+  if (!stream || stream->byte_size != sizeof model) return corrupt("calibration is malformed", object.disk.id);
+  Status status = read_stream(pager, object, *stream, 0, sizeof model, &model);
+  return status.ok() ? policy::check_stop_model(model) : status;
+}
+
+template <Pager P>
 Status check_object(P& pager, IndexShape const& shape, Manifest const& manifest, ManifestObject const& object,
                     ObjectHeaderDisk* header, CheckResult* result) {
   Status status = check_pages(pager, shape, object);
@@ -289,13 +305,8 @@ Status check_object(P& pager, IndexShape const& shape, Manifest const& manifest,
       pager.release(const_cast<float*>(frame.mean));
       return status;
     }
-    case ObjectKind::calibration: {
-      policy::StopModelDisk model;
-      StreamDisk const* stream = find_stream(*header, StreamKind::stop_model);
-      if (!stream || stream->byte_size != sizeof model) return corrupt("calibration is malformed", object.disk.id);
-      status = read_stream(pager, object, *stream, 0, sizeof model, &model);
-      return status.ok() ? policy::check_stop_model(model) : status;
-    }
+    case ObjectKind::calibration:
+      return check_calibration(pager, object, *header);
     default:
       return corrupt("object of unknown kind", object.disk.id);
   }

@@ -55,6 +55,10 @@ AppendResult append_entry(P& pager, Inserter& inserter) {
       return {{}, sealed ? Append::stale : Append::full};
     }
     uint32_t offset = uint32_t(sizeof header) + header.row_count * growing.entry_size;
+    if (page.view().tail().used != offset) {
+      action.abandon();
+      return {corrupt("growing page does not end with its rows", page_no), Append::full};
+    }
     uint32_t part = growing.entry_size;
     if (part > format::page_body_size - offset) part = format::page_body_size - offset;
     std::memcpy(page.body() + offset, inserter.entry, part);

@@ -72,7 +72,7 @@ Status decode_manifest(P& pager, std::byte const* bytes, uint32_t size, Manifest
     ManifestObject object{};
     std::memcpy(&object.disk, at, sizeof object.disk);
     at += sizeof object.disk;
-    if (uint32_t(object.disk.kind) - 1 >= uint32_t(ObjectKind::frame) ||
+    if (uint32_t(object.disk.kind) - 1 >= uint32_t(ObjectKind::calibration) ||
         uint32_t(object.disk.state) - 1 >= uint32_t(ObjectState::retired))
       return corrupt("object of unknown kind or state", object.disk.id);
     if (object.disk.extent_count > extents_left) return corrupt("manifest has too few extents", object.disk.id);

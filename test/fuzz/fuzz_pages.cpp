@@ -75,6 +75,8 @@ std::vector<sim::Content> make_index(Shape const& shape) {
   pager.horizon = UINT64_MAX;
   store::ReclaimResult reclaimed;
   must(store::reclaim(pager, &reclaimed));
+  store::CalibrateResult calibrated;
+  if (shape.sealed_count > 200) must(store::calibrate(pager, 1000, &calibrated));
   pager.unlock(store::LockName::merge);
   for (; row < shape.sealed_count + shape.growing_count; row++) insert(pager, *lanes[row % 2], shape, row);
   store::VacuumResult vacuumed;

@@ -133,7 +133,7 @@ TEST_F(Check, Space) {
   });
   broken_manifest("object ids are out of order", [&](Manifest& m) { m.header.next_object_id = raw(growing); });
   broken_manifest("object ids are out of order", [&](Manifest& m) { std::swap(m.objects[0], m.objects[1]); });
-  broken_manifest("object of unknown kind or state", [&](Manifest& m) { m.find(flat)->disk.kind = ObjectKind(5); });
+  broken_manifest("object of unknown kind or state", [&](Manifest& m) { m.find(flat)->disk.kind = ObjectKind(6); });
   broken_manifest("object of unknown kind or state",
                   [&](Manifest& m) { m.find(flat)->disk.state = ObjectState::none; });
 }
@@ -157,6 +157,12 @@ TEST_F(Check, Growing) {
     std::memset(page + tail(page).used, 0, format::page_body_size - tail(page).used);
   });
   broken("row that is not there is deleted", [&] { sets::bitmap_set(growing_page(1).deleted, 255); });
+  auto& row = *reinterpret_cast<format::GrowingRowDisk*>(index.page(growing, 0) + sizeof(GrowingPageDisk));
+  broken("growing row has unknown flags", [&] { row.flags = 4; });
+  broken("refine code is not finite", [&] {
+    float nan = NAN;
+    std::memcpy(index.page(growing, 0) + sizeof(GrowingPageDisk) + sizeof row, &nan, sizeof nan);
+  });
   broken("growing page does not end with its rows",
          [&] { tail(index.page(growing, 0)).used = format::page_body_size; });
 }
@@ -237,6 +243,22 @@ TEST_F(Check, EpochsAndFrames) {
   broken("frame is malformed", [&] { header(frame).unit = 3; });
   broken("frame is malformed", [&] { header(frame).unit = INFINITY; });
   broken("mean of a frame is not finite", [&] { std::memcpy(stream_page(frame, StreamKind::mean), &nan, 4); });
+}
+
+TEST_F(Check, Calibrations) {
+  store::CalibrateResult result;
+  index.locked([&] { ASSERT_OK(store::calibrate(index.pager, 1000000, &result)); });
+  ObjectId id = result.calibration;
+  ASSERT_NE(id, ObjectId::none);
+  index.check();
+  stream_page(id, StreamKind::stop_model)[0] ^= std::byte{1};
+  EXPECT_EQ(index.check_status().code, Code::corrupt);
+  store::Search* search = nullptr;
+  EXPECT_EQ(store::start_search(index.pager, index.vectors[0].data(), {}, &search).code, Code::corrupt);
+  stream_page(id, StreamKind::stop_model)[0] ^= std::byte{1};
+  index.check();
+  stream(id, StreamKind::stop_model).byte_size--;
+  EXPECT_STREQ(index.check_status().message, "calibration is malformed");
 }
 
 TEST_F(Check, RetiredAndUnfinishedObjectsAreCheckedForSpaceOnly) {
