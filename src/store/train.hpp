@@ -68,7 +68,7 @@ Status draw_sample(P& pager, IndexShape const& shape, Manifest const& manifest, 
     if (rows == 0) continue;
     if (Status status = open_source(pager, shape, manifest, object, frame, &source); !status.ok()) return status;
     // Selection sampling in row order (Knuth, TAOCP 2, 3.4.2, algorithm S): sequential reads, exact share.
-    uint64_t share = uint64_t(double(wanted) * double(rows) / double(total) + 0.5), left = rows;
+    uint64_t share = uint64_t(std::llround(double(wanted) * double(rows) / double(total))), left = rows;
     if (share > wanted - sample->count) share = wanted - sample->count;
     for (uint32_t row = 0; row < rows && share > 0; row++, left--) {
       if (random.below(left) >= share) continue;
