@@ -36,8 +36,10 @@ sql/strata--$(EXTVERSION).sql: $(SQL_PARTS)
 
 # Kernels: one translation unit per instruction set, chosen at run time; nothing else may use these flags.
 %_scalar.o %_avx2.o %_avx512.o %_neon.o: override CXXFLAGS += -O3 -ffp-contract=fast
+ifneq ($(filter x86_64%,$(MULTIARCH)),)
 %_avx2.o: override CXXFLAGS += -mavx2 -mfma -mf16c -mpopcnt
 %_avx512.o: override CXXFLAGS += -mavx2 -mfma -mf16c -mpopcnt -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vbmi -mavx512vnni -mavx512vpopcntdq -mprefer-vector-width=512
+endif
 
 # Objects depend on every header: simple, and never stale.
 $(OBJS): $(wildcard src/*/*.hpp src/*/*/*.hpp)

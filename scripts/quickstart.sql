@@ -87,12 +87,14 @@ DELETE FROM words WHERE word = 'compaktion';
 SELECT word FROM words ORDER BY gram <=> word_vector('compaktion') LIMIT 3;
 
 \set ECHO none
-\echo '-- Flush: the growing segment becomes a sealed one. A background worker does it by itself, in time.'
+\echo '-- Flush: the growing segment becomes a sealed one. It happens by itself, in the background; here, now.'
+\echo '-- A codebook (epoch) was learnt from the rows meanwhile: its lists are what a search looks through.'
 \echo
 \set ECHO queries
 SELECT strata.flush('words_ivf');
 
-SELECT * FROM strata.segments;
+SELECT id, kind, state, rows, deleted_rows, lists, pg_size_pretty(bytes) AS size
+FROM strata.segments WHERE index = 'words_ivf'::regclass ORDER BY id;
 
 \set ECHO none
 \echo '-- The plan of a prepared search: rows come out of the index in order, nothing is sorted.'

@@ -198,6 +198,7 @@ Status check(P& pager, CheckResult* result) {
         break;
       }
       case ObjectKind::frame:
+      case ObjectKind::calibration:
         status = read_header(pager, object, header);
         break;
       default:

@@ -4,6 +4,7 @@
 #pragma once
 #include "core/policy/codebook_policy.hpp"
 #include "core/policy/merge_policy.hpp"
+#include "store/calibrate.hpp"
 #include "store/publish.hpp"
 #include "store/reclaim.hpp"
 
@@ -16,7 +17,8 @@ struct MaintainOptions {
   int64_t max_growing_age_us = int64_t(600) * 1000000;
   uint64_t segment_bytes = uint64_t(1) << 30;
   double compact_threshold = 0.1;
-  size_t memory_max_bytes = size_t(256) << 20;  // of one training or rewrite
+  size_t memory_max_bytes = size_t(256) << 20;                  // of one training or rewrite
+  uint64_t calibration_work_max = uint64_t(300) * 1000 * 1000;  // codes scanned by one calibration
   double retired_share_max = 1.0;  // of the live bytes: with more waiting for old snapshots nothing is rewritten
   bool seal = true;                // allowed kinds of work
   bool train = true;
@@ -33,7 +35,8 @@ enum class Step : uint8_t {
   merged = 4,
   compacted = 5,
   carried = 6,
-  discarded = 7
+  discarded = 7,
+  calibrated = 8
 };
 
 struct MaintainResult {
@@ -50,6 +53,7 @@ struct IndexFacts {
   uint64_t growing_rows, growing_bytes, sealed_rows, retired_bytes;
   int64_t oldest_growing;
   bool frozen;
+  uint64_t calibrated_rows;  // rows of the index at the newest calibration of the epoch in force, 0: none
   policy::CodebookFacts codebook;
   Array<policy::SegmentFacts> segments;
 };
@@ -70,6 +74,8 @@ Status gather_facts(P& pager, Manifest const& manifest, IndexFacts* facts) {
     if (disk.state == ObjectState::retired) facts->retired_bytes += bytes;
     bool readable = disk.state == ObjectState::live || disk.state == ObjectState::frozen;
     if (!readable) continue;
+    if (disk.kind == ObjectKind::calibration && disk.epoch == manifest.header.epoch)
+      facts->calibrated_rows = disk.row_count;
     if (disk.kind == ObjectKind::growing) {
       uint64_t rows = 0;
       if (status = count_growing_rows(pager, shape, object, &rows); !status.ok()) return status;
@@ -180,6 +186,24 @@ Status look_ahead(P& pager, MaintainOptions const& options, Outlook* outlook) {
   return status;
 }
 
+namespace detail {
+
+// Calibration is due for a codebook that most rows use and that has none, or one from when the index was half or twice
+// as large.
+template <Pager P>
+Status calibrate_if_due(P& pager, IndexFacts const& facts, MaintainOptions const& options, MaintainResult* result) {
+  uint64_t const rows = facts.sealed_rows, listed = facts.codebook.new_row_count, known = facts.calibrated_rows;
+  if (listed * 2 < rows || listed < policy::flat_row_count_max || (known && rows < known * 2 && known < rows * 2))
+    return {};
+  CalibrateResult calibrated;
+  Status const status = calibrate(pager, options.calibration_work_max, &calibrated);
+  if (status.ok() && calibrated.calibration != ObjectId::none)
+    *result = {Step::calibrated, calibrated.query_count, 0, calibrated.calibration, {}};
+  return status;
+}
+
+}  // namespace detail
+
 // Does the most urgent thing that is due, or nothing. Requires LockName::merge and an index swept by drop_unfinished
 // since the lock was taken. Call again until it reports Step::nothing; give way between calls.
 template <Pager P>
@@ -204,6 +228,8 @@ Status maintain(P& pager, MaintainOptions const& options, MaintainResult* result
     if (status.ok() && options.train) status = detail::train_if_due(pager, manifest, facts, options, result);
     if (status.ok() && options.merge && result->step == Step::nothing)
       status = detail::merge_if_due(pager, manifest, facts, options, result);
+    if (status.ok() && options.train && result->step == Step::nothing)
+      status = detail::calibrate_if_due(pager, facts, options, result);
   }
   if (facts.segments.items) pager.release(facts.segments.items);
   release_manifest(pager, &manifest);

@@ -2,8 +2,8 @@
 //
 // An object retired at transaction id x was in force for readers whose snapshot is older than x. When no such snapshot
 // is left on this server, standbys are told to cancel theirs (a conflict record, before anything that may overwrite the
-// pages), and only then an edit moves the pages to the free list. Epochs and frames that nothing names are retired here
-// as well.
+// pages), and only then an edit moves the pages to the free list. Epochs, frames and calibrations that nothing names
+// are retired here as well.
 #pragma once
 #include "store/seal.hpp"
 
@@ -17,14 +17,20 @@ struct ReclaimResult {
 
 namespace detail {
 
-// An epoch or frame is in use when it is in force or named by any object that is not retired itself.
+// An epoch or frame is in use when it is in force or named by any object that is not retired itself; a calibration,
+// when its epoch is.
 inline bool is_named(Manifest const& manifest, ObjectDisk const& target) {
-  if (target.id == manifest.header.epoch || target.id == manifest.header.frame) return true;
+  uint32_t const id = target.kind == ObjectKind::calibration ? target.epoch : target.id;
+  if (id == manifest.header.epoch || id == manifest.header.frame) return true;
   for (auto const& object : manifest.objects) {
-    if (object.disk.state == ObjectState::retired) continue;
-    if (object.disk.epoch == target.id || (object.disk.frame == target.id && object.disk.id != target.id)) return true;
+    if (object.disk.state == ObjectState::retired || object.disk.kind == ObjectKind::calibration) continue;
+    if (object.disk.epoch == id || (object.disk.frame == id && object.disk.id != id)) return true;
   }
   return false;
+}
+
+inline bool is_shared(ObjectDisk const& disk) {
+  return disk.kind == ObjectKind::epoch || disk.kind == ObjectKind::frame || disk.kind == ObjectKind::calibration;
 }
 
 }  // namespace detail
@@ -39,7 +45,7 @@ Status reclaim(P& pager, ReclaimResult* result) {
   uint64_t newest = 0;
   bool unnamed = false;
   for (auto const& object : manifest.objects) {
-    bool shared = object.disk.kind == ObjectKind::epoch || object.disk.kind == ObjectKind::frame;
+    bool shared = detail::is_shared(object.disk);
     unnamed = unnamed || (shared && object.disk.state == ObjectState::live && !detail::is_named(manifest, object.disk));
     if (object.disk.state != ObjectState::retired) continue;
     if (pager.fault(Fault::reclaim_early) || pager.is_removable(object.disk.retired_xid)) {
@@ -54,7 +60,7 @@ Status reclaim(P& pager, ReclaimResult* result) {
     status = edit_manifest(pager, [&](Manifest& work) -> EditResult {
       Edit edit = Edit::discard;
       for (auto& object : work.objects) {
-        bool shared = object.disk.kind == ObjectKind::epoch || object.disk.kind == ObjectKind::frame;
+        bool shared = detail::is_shared(object.disk);
         if (!shared || object.disk.state != ObjectState::live || detail::is_named(work, object.disk)) continue;
         object.disk.state = ObjectState::retired;
         object.disk.retired_xid = pager.next_xid();

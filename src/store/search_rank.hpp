@@ -56,6 +56,31 @@ Status rank_exactly(P& pager, Search& search, ListRank& rank) {
   return {};
 }
 
+// The newest calibration of an epoch that is searched; without one the model stays null.
+template <Pager P>
+Status load_stop_model(P& pager, Search& search) {
+  ManifestObject const* newest = nullptr;
+  for (auto const& object : search.manifest.objects) {
+    if (object.disk.kind != ObjectKind::calibration || object.disk.state != ObjectState::live) continue;
+    for (EpochRank const& rank : search.epochs)
+      if (rank.view->object->disk.id == object.disk.epoch) newest = &object;
+  }
+  if (!newest) return {};
+  auto* header = static_cast<ObjectHeaderDisk*>(pager.allocate(sizeof(ObjectHeaderDisk)));
+  auto* model = static_cast<policy::StopModelDisk*>(pager.allocate(sizeof(policy::StopModelDisk)));
+  Status status = read_header(pager, *newest, header);
+  StreamDisk const* stream = status.ok() ? find_stream(*header, StreamKind::stop_model) : nullptr;
+  if (status.ok() && (!stream || stream->byte_size != sizeof *model))
+    status = corrupt("calibration is malformed", newest->disk.id);
+  if (status.ok()) status = read_stream(pager, *newest, *stream, 0, sizeof *model, model);
+  if (status.ok()) status = policy::check_stop_model(*model);
+  search.model = model;
+  FrameQuery const& query = search.queries[search.epochs[0].query];
+  search.tracked_offset = query.refine.norm2 + header->mean_residual2;
+  pager.release(header);
+  return status;
+}
+
 inline bool key_less(ListRank const& a, ListRank const& b) {
   return a.key < b.key;
 }

@@ -6,6 +6,7 @@
 #pragma once
 #include <limits>
 
+#include "core/policy/stop_rule.hpp"
 #include "store/epoch.hpp"
 #include "store/growing.hpp"
 
@@ -16,8 +17,7 @@ constexpr float infinity = std::numeric_limits<float>::infinity();
 }
 
 struct SearchOptions {
-  uint32_t probes = 0;  // lists probed for the first rows and for every continuation; 0: chosen by the codebook's model
-  float epsilon = 1.5f;  // how many standard deviations a first-stage bound keeps away from its estimate
+  uint32_t probes = 0;  // lists probed for the first rows and for every continuation; 0: the stop rule decides
   double recall_target = 0.95;
 };
 
@@ -105,11 +105,16 @@ struct Search {
   Array<ScannedRun> runs;
   Array<float> bounds;
   Array<Pending> pending;
-  Array<Candidate> candidates;  // binary heap, smallest lower bound first
-  Array<float> scores;          // of all evaluated rows
-  Array<float> top;             // binary heap, the `target` smallest scores, largest first
-  uint32_t target;              // rows wanted
-  float tau;                    // the target-th smallest score, +inf while there are fewer
+  Array<Candidate> candidates;   // binary heap, smallest lower bound first
+  Array<float> scores;           // of all evaluated rows
+  Array<float> top;              // binary heap, the `target` smallest scores, largest first
+  policy::StopModelDisk* model;  // of the newest calibrated epoch, or null
+  policy::StopTracker tracker;
+  float tracked_offset;            // see tracked() in search.hpp
+  float epsilon;                   // how many standard deviations first-stage bounds keep away from their estimates
+  uint32_t skip_source, skip_row;  // a row that is passed over: calibration, the query itself
+  uint32_t target;                 // rows wanted
+  float tau;                       // the target-th smallest score, +inf while there are fewer
   bool flat_done;
   std::byte* scratch;  // one growing entry or refine row
   float* centroid;

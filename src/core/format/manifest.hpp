@@ -22,7 +22,7 @@
 
 namespace strata::format {
 
-enum class ObjectKind : uint8_t { none = 0, growing = 1, segment = 2, epoch = 3, frame = 4 };
+enum class ObjectKind : uint8_t { none = 0, growing = 1, segment = 2, epoch = 3, frame = 4, calibration = 5 };
 enum class ObjectState : uint8_t {
   none = 0,
   building = 1,  // being written, not readable
@@ -31,7 +31,7 @@ enum class ObjectState : uint8_t {
   retired = 4,  // replaced; pages wait for the horizon
 };
 static_assert(int(ObjectKind::growing) == 1 && int(ObjectKind::segment) == 2 && int(ObjectKind::epoch) == 3 &&
-              int(ObjectKind::frame) == 4);
+              int(ObjectKind::frame) == 4 && int(ObjectKind::calibration) == 5);
 static_assert(int(ObjectState::building) == 1 && int(ObjectState::live) == 2 && int(ObjectState::frozen) == 3 &&
               int(ObjectState::retired) == 4);
 
@@ -50,8 +50,8 @@ struct ObjectDisk {
   uint32_t extent_count;
   uint32_t page_count;    // sum of the extents
   uint32_t frame;         // ObjectId of the frame its codes live in; 0 for a frame
-  uint32_t epoch;         // segment: ObjectId of its codebook, 0 when flat
-  uint32_t row_count;     // segment: entries, fixed; epoch: rows of the index when trained; growing: 0
+  uint32_t epoch;         // segment, calibration: ObjectId of the codebook, 0 when flat
+  uint32_t row_count;     // segment: entries, fixed; epoch, calibration: rows of the index at that time; growing: 0
   uint32_t ranked_count;  // segment: entries with codes (not NULL, not zero under cosine), they come first
   uint32_t list_count;    // segment, epoch: inverted lists, 0 when flat
   uint32_t flags;         // zero

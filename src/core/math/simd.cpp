@@ -1,5 +1,9 @@
 #include "core/math/simd.hpp"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 #include "core/math/dispatch.hpp"
 
 #include "core/base/core_only.hpp"
@@ -8,13 +12,21 @@ namespace strata::math {
 
 namespace {
 
+#if defined(__x86_64__)
+// Not every compiler's run-time support knows this one by name. Its registers are those of AVX.
+bool has_f16c() {
+  unsigned eax, ebx, ecx, edx;
+  return __get_cpuid(1, &eax, &ebx, &ecx, &edx) && (ecx & bit_F16C);
+}
+#endif
+
 bool machine_runs(SimdLevel level) {
 #if defined(__x86_64__)
   // The compiler's run-time support reads CPUID and XCR0, so a register file that the kernel does not save counts as
   // absent.
   __builtin_cpu_init();
-  bool const avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c") &&
-                    __builtin_cpu_supports("popcnt");
+  bool const avx2 =
+      __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("popcnt") && has_f16c();
   if (level == SimdLevel::avx2) return avx2;
   if (level == SimdLevel::avx512) {
     return avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&

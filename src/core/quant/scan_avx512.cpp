@@ -1,6 +1,8 @@
-// Scan kernels for AVX-512 with VBMI and VNNI: after a 16 x 4 transpose of the bytes of a unit, the four bytes of a
-// 32-bit lane are the four groups of one row; one permutation looks up 64 bytes in the unit's four tables, and one dot
-// product with the weight adds them to the row's 32-bit sum. Nothing overflows below 2^31 and nothing has to be folded.
+// Scan kernels for AVX-512 with VBMI and VNNI. A unit is one vector, its four groups the four lanes in which bytes are
+// shuffled; sums of four units fit a byte. A 16 x 4 transpose then brings the four groups of a row together in one
+// 32-bit lane, where one dot product with the weight adds them to the row's sum: nothing overflows below 2^31 and
+// nothing is folded. (One transpose every four units instead of one a unit, with look-ups by a permutation of all 64
+// entries, measured 12 to 27 % faster on Sapphire Rapids.)
 #if defined(__x86_64__)
 #include <immintrin.h>
 
@@ -27,40 +29,45 @@ inline void store_sums(uint32_t* sums, RowSums const& total) {
   _mm512_storeu_si512(sums + 16, total.rows[1]);
 }
 
-// Byte 4 v + g of a transposed unit is byte 16 g + v: row v of group g.
+// Byte 4 v + g of the transposed sums is byte 16 g + v: row v of group g.
 alignas(64) constexpr uint8_t transpose[64] = {0,  16, 32, 48, 1,  17, 33, 49, 2,  18, 34, 50, 3,  19, 35, 51,
                                                4,  20, 36, 52, 5,  21, 37, 53, 6,  22, 38, 54, 7,  23, 39, 55,
                                                8,  24, 40, 56, 9,  25, 41, 57, 10, 26, 42, 58, 11, 27, 43, 59,
                                                12, 28, 44, 60, 13, 29, 45, 61, 14, 30, 46, 62, 15, 31, 47, 63};
 
-struct UnitLookup {
-  __m512i order, table_of_byte, mask, weights;
+// Adds the look-ups of one unit to byte sums: lane g of a vector is group g of codes and entries alike.
+inline void look_up(uint8_t const* entries, uint8_t const* units, __m512i& low, __m512i& high) {
+  __m512i const mask = _mm512_set1_epi8(15);
+  __m512i const codes = _mm512_loadu_si512(units), table = _mm512_loadu_si512(entries);
+  low = _mm512_add_epi8(low, _mm512_shuffle_epi8(table, _mm512_and_si512(codes, mask)));
+  high = _mm512_add_epi8(high, _mm512_shuffle_epi8(table, _mm512_and_si512(_mm512_srli_epi16(codes, 4), mask)));
+}
 
-  void add(uint8_t const* entries, uint8_t const* units, __m512i& low_rows, __m512i& high_rows) const {
-    __m512i const codes = _mm512_maskz_permutexvar_epi8(~__mmask64{0}, order, _mm512_loadu_si512(units));
-    __m512i const table = _mm512_loadu_si512(entries);
-    // (codes & mask) | table_of_byte
-    __m512i const low = _mm512_ternarylogic_epi64(codes, mask, table_of_byte, 0xea);
-    __m512i const high = _mm512_ternarylogic_epi64(_mm512_srli_epi16(codes, 4), mask, table_of_byte, 0xea);
-    low_rows = _mm512_dpbusd_epi32(low_rows, _mm512_maskz_permutexvar_epi8(~__mmask64{0}, low, table), weights);
-    high_rows = _mm512_dpbusd_epi32(high_rows, _mm512_maskz_permutexvar_epi8(~__mmask64{0}, high, table), weights);
-  }
-};
+// Byte sums of up to four units, 4 * 63 < 256.
+inline void widen(__m512i low, __m512i high, __m512i order, __m512i weights, RowSums& total) {
+  low = _mm512_maskz_permutexvar_epi8(~__mmask64{0}, order, low);
+  high = _mm512_maskz_permutexvar_epi8(~__mmask64{0}, order, high);
+  total.rows[0] = _mm512_dpbusd_epi32(total.rows[0], low, weights);
+  total.rows[1] = _mm512_dpbusd_epi32(total.rows[1], high, weights);
+}
 
-// Two pairs of accumulators, because one dot product takes longer than the look-ups of one unit.
 inline void add_plane(uint8_t const* entries, uint8_t const* units, uint32_t unit_count, uint32_t weight,
                       RowSums& total) {
-  UnitLookup const lookup{_mm512_load_si512(transpose), _mm512_set1_epi32(0x30201000), _mm512_set1_epi8(15),
-                          _mm512_set1_epi8(char(weight))};
-  __m512i low = _mm512_setzero_si512(), high = low;
-  uint32_t unit = 0;
-  for (; unit + 2 <= unit_count; unit += 2, entries += 128, units += 128) {
-    lookup.add(entries, units, total.rows[0], total.rows[1]);
-    lookup.add(entries + 64, units + 64, low, high);
+  __m512i const order = _mm512_load_si512(transpose), weights = _mm512_set1_epi8(char(weight));
+  __m512i const zero = _mm512_setzero_si512();
+  for (; unit_count >= 4; unit_count -= 4, entries += 256, units += 256) {
+    __m512i low = zero, high = zero;
+    look_up(entries, units, low, high);
+    look_up(entries + 64, units + 64, low, high);
+    look_up(entries + 128, units + 128, low, high);
+    look_up(entries + 192, units + 192, low, high);
+    widen(low, high, order, weights, total);
   }
-  if (unit < unit_count) lookup.add(entries, units, total.rows[0], total.rows[1]);
-  total.rows[0] = _mm512_add_epi32(total.rows[0], low);
-  total.rows[1] = _mm512_add_epi32(total.rows[1], high);
+  if (unit_count > 0) {
+    __m512i low = zero, high = zero;
+    for (; unit_count > 0; --unit_count, entries += 64, units += 64) look_up(entries, units, low, high);
+    widen(low, high, order, weights, total);
+  }
 }
 
 inline __m512 halves(uint8_t const* p) {

@@ -5,6 +5,7 @@
 #include "core/base/random.hpp"
 #include "pg/am/am_callbacks.hpp"
 #include "pg/am/build_state.hpp"
+#include "store/maintain.hpp"
 
 namespace strata::pg {
 namespace {
@@ -31,6 +32,11 @@ void build_filled(BuildState* build, IndexBuildResult* result) {
     report(store::open_epoch(pager, build->shape, manifest, ObjectId(manifest.header.epoch), &epoch));
   SortedRows rows = load_rows(build, manifest, epoch);
   write_segments(build, manifest, epoch, &rows);
+  if (epoch) {
+    report_phase(BuildPhase::calibrate);
+    store::CalibrateResult calibrated;
+    report(store::calibrate(pager, store::MaintainOptions{}.calibration_work_max, &calibrated));
+  }
   pager.unlock(store::LockName::merge);
   result->heap_tuples = rows.heap_tuples;
   result->index_tuples = double(rows.row_count);
@@ -81,6 +87,8 @@ char* am_build_phase_name(int64 phase) {
       return pstrdup("sorting rows by list");
     case int64(BuildPhase::write):
       return pstrdup("writing segments");
+    case int64(BuildPhase::calibrate):
+      return pstrdup("calibrating recall");
     default:
       return nullptr;
   }

@@ -10,7 +10,7 @@
 namespace strata::pg {
 
 // Numbers of pg_stat_progress_create_index; 1 is the server's "initializing".
-enum class BuildPhase : int64 { sample = 2, train = 3, encode = 4, sort = 5, write = 6 };
+enum class BuildPhase : int64 { sample = 2, train = 3, encode = 4, sort = 5, write = 6, calibrate = 7 };
 void report_phase(BuildPhase phase);
 
 struct BuildState {

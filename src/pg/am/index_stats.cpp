@@ -30,6 +30,7 @@ IndexStats stats_of(store::Manifest const& manifest) {
         stats.list_count += disk.list_count;
         break;
       case ObjectKind::frame:
+      case ObjectKind::calibration:
       case ObjectKind::none:
         break;
     }

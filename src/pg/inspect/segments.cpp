@@ -24,6 +24,8 @@ char const* kind_name(store::ObjectKind kind) {
       return "epoch";
     case store::ObjectKind::frame:
       return "frame";
+    case store::ObjectKind::calibration:
+      return "calibration";
     case store::ObjectKind::none:
       break;
   }

@@ -1,0 +1,202 @@
+// Calibration of the stop rule: rows of the index play queries, a search over all lists gives their true neighbours (by
+// second-stage codes), and the policy learns what a search sees on its way to them. Kept as an object of its own, since
+// the codebook is older than the segments it is used on, and both change at their own pace.
+#pragma once
+#include "core/policy/codebook_policy.hpp"
+#include "core/policy/stop_train.hpp"
+#include "store/search.hpp"
+#include "store/train.hpp"
+
+namespace strata::store {
+
+struct CalibrateResult {
+  ObjectId calibration;  // none when there was nothing to calibrate
+  uint32_t query_count;
+};
+
+namespace detail {
+
+constexpr uint32_t calibration_query_max = 500;
+constexpr uint32_t calibration_query_min = 120;
+
+// One query through all lists, nearest first. `distances` is scratch for the scores of one list.
+template <Pager P>
+Status calibrate_query(P& pager, Search& search, policy::StopTrainer& trainer) {
+  if (Status status = order_lists(pager, search, search.order.count); !status.ok()) return status;
+  search.target = policy::stop_k_max + 1;
+  trainer.begin_query();
+  while (search.probed < search.order.count) {
+    ListRank const rank = search.order[search.probed];
+    uint32_t const before = search.scores.count;
+    if (Status status = probe_next(pager, search); !status.ok()) return status;
+    for (uint32_t i = before; i < search.scores.count; i++) search.scores[i] = tracked(search, search.scores[i]);
+    float const weight = search.epochs.count == 1 ? 1.0f : epoch_weight(search, rank.epoch);
+    trainer.add_list(tracked(search, rank.key), weight, search.scores.items + before, search.scores.count - before);
+    search.runs.count = 0;
+    search.bounds.count = 0;
+    search.candidates.count = 0;
+    search.scores.count = 0;
+  }
+  trainer.end_query();
+  pager.check_interrupts();
+  return {};
+}
+
+// Publishes a model in place of the older ones of its epoch.
+template <Pager P>
+Status write_calibration(P& pager, ObjectId epoch, uint64_t index_rows, float norm2_max,
+                         policy::StopModelDisk const& model, ObjectId* id) {
+  auto* header = static_cast<ObjectHeaderDisk*>(pager.allocate(sizeof(ObjectHeaderDisk)));
+  *header = ObjectHeaderDisk{};
+  StreamPlan plan{StreamKind::stop_model, format::no_column, 0, format::page_body_size, sizeof model};
+  uint32_t const page_count = plan_streams(&plan, 1, header);
+  uint32_t const rows = index_rows > UINT32_MAX ? UINT32_MAX : uint32_t(index_rows);
+  Status status = edit_manifest(pager, [&](Manifest& work) -> EditResult {
+    for (auto& object : work.objects) {
+      bool const older = object.disk.kind == ObjectKind::calibration && object.disk.state == ObjectState::live;
+      if (!older || object.disk.epoch != raw(epoch)) continue;
+      object.disk.state = ObjectState::retired;
+      object.disk.retired_xid = pager.next_xid();
+    }
+    ManifestObject* object = add_object(pager, work, ObjectKind::calibration, ObjectState::live);
+    allocate_extents(pager, work, page_count, &object->extents);
+    object->disk.page_count = page_count;
+    object->disk.epoch = raw(epoch);
+    object->disk.row_count = rows;
+    header->id = object->disk.id;
+    header->kind = ObjectKind::calibration;
+    header->row_count = rows;
+    header->epoch = raw(epoch);
+    header->mean_residual2 = norm2_max;
+    ObjectWriter<P> writer(pager, *object, header);
+    writer.append(0, &model, sizeof model);
+    *id = object->id();
+    Status const written = writer.finish();
+    return {written, written.ok() ? Edit::keep : Edit::discard};
+  });
+  pager.release(header);
+  return status;
+}
+
+struct Calibration {
+  Manifest manifest;
+  IndexShape shape;
+  ObjectId epoch;
+  uint64_t index_rows, listed_rows;  // listed: ranked rows of segments under the epoch
+  float* vector;                     // float[dim], a query
+  float* z;                          // two times padded_dim
+  std::byte* refine;
+  ObjectHeaderDisk* header;
+  double norm2_max;  // of the queries so far
+};
+
+inline bool is_listed(Calibration const& work, ManifestObject const& object) {
+  return object.disk.kind == ObjectKind::segment && object.disk.state == ObjectState::live &&
+         object.disk.epoch == raw(work.epoch);
+}
+
+// Turns row `at` of the listed segments into a query; *object and *row say where it lies.
+template <Pager P>
+Status read_query(P& pager, Calibration& work, uint64_t at, ManifestObject const** object, uint32_t* row) {
+  for (auto const& candidate : work.manifest.objects) {
+    if (!is_listed(work, candidate)) continue;
+    *object = &candidate;
+    if (at < candidate.disk.ranked_count) break;
+    at -= candidate.disk.ranked_count;
+  }
+  *row = uint32_t(at);
+  IndexShape const& shape = work.shape;
+  quant::Frame frame{};
+  Status status = read_header(pager, **object, work.header);
+  StreamDisk const* stream = status.ok() ? find_stream(*work.header, StreamKind::refine_codes) : nullptr;
+  if (status.ok() && !stream) status = corrupt("segment lacks a stream", (*object)->disk.id);
+  if (status.ok())
+    status = read_stream(pager, **object, *stream, at * shape.refine_size, shape.refine_size, work.refine);
+  if (status.ok()) status = load_frame(pager, shape, work.manifest, ObjectId((*object)->disk.frame), &frame);
+  if (!status.ok()) return status;
+  quant::decode_refine(shape.padded_dim, work.refine, work.z);
+  double norm2 = 0;
+  for (uint32_t i = 0; i < shape.padded_dim; i++) {
+    norm2 += double(work.z[i]) * work.z[i];
+    work.z[i] = (work.z[i] + frame.mean[i]) * frame.unit;
+  }
+  if (norm2 > work.norm2_max) work.norm2_max = norm2;
+  quant::rotate_back(shape.seed, shape.dim, work.z, work.vector, work.z + shape.padded_dim);
+  pager.release(const_cast<float*>(frame.mean));
+  return {};
+}
+
+template <Pager P>
+Status run_queries(P& pager, Calibration& work, uint32_t query_count, policy::StopTrainer& trainer) {
+  Random random(work.shape.seed ^ work.index_rows);
+  for (uint32_t query = 0; query < query_count; query++) {
+    ManifestObject const* object = nullptr;
+    uint32_t row = 0;
+    Status status = read_query(pager, work, random.below(work.listed_rows), &object, &row);
+    Search* search = nullptr;
+    SearchOptions options;
+    options.recall_target = 0.999;
+    if (status.ok()) status = start_search(pager, work.vector, options, &search);
+    if (!status.ok()) return status;
+    for (uint32_t source = 0; source < search->sources.count; source++)
+      if (search->sources[source].object->disk.id == object->disk.id) search->skip_source = source;
+    search->skip_row = row;
+    // The first queries find the norm that lifts inner products; a larger one later is clamped.
+    if (search->epochs.count)
+      search->tracked_offset = search->queries[search->epochs[0].query].refine.norm2 + float(work.norm2_max);
+    status = calibrate_query(pager, *search, trainer);
+    release_search(pager, search);
+    if (!status.ok()) return status;
+  }
+  return {};
+}
+
+template <Pager P>
+Status calibrate_epoch(P& pager, Calibration& work, uint32_t query_count, CalibrateResult* result) {
+  uint32_t const list_count = work.manifest.find(work.epoch)->disk.list_count;
+  void* memory = pager.allocate(policy::StopTrainer::memory_size(query_count, list_count));
+  policy::StopTrainer trainer(query_count, list_count, memory);
+  work.vector = static_cast<float*>(pager.allocate(size_t(work.shape.dim) * sizeof(float)));
+  work.z = static_cast<float*>(pager.allocate(size_t(work.shape.padded_dim) * 2 * sizeof(float)));
+  work.refine = static_cast<std::byte*>(pager.allocate(work.shape.refine_size));
+  work.header = static_cast<ObjectHeaderDisk*>(pager.allocate(sizeof(ObjectHeaderDisk)));
+  auto* model = static_cast<policy::StopModelDisk*>(pager.allocate(sizeof(policy::StopModelDisk)));
+  Status status = run_queries(pager, work, query_count, trainer);
+  // Too few rows for any k is no error: searches do without a model.
+  if (status.ok() && trainer.train(policy::StopTrainOptions{}, *model).ok())
+    status = write_calibration(pager, work.epoch, work.index_rows, float(work.norm2_max), *model, &result->calibration);
+  result->query_count = trainer.query_count();
+  for (void* part : {static_cast<void*>(model), static_cast<void*>(work.header), static_cast<void*>(work.refine),
+                     static_cast<void*>(work.z), static_cast<void*>(work.vector), memory})
+    pager.release(part);
+  return status;
+}
+
+}  // namespace detail
+
+// Calibrates the codebook in force on the segments that use it. Requires LockName::merge. Costs about as many scans of
+// all first-stage codes as it takes queries (120 to 500); `work_max` bounds the number of codes scanned within that.
+template <Pager P>
+Status calibrate(P& pager, uint64_t work_max, CalibrateResult* result) {
+  *result = CalibrateResult{};
+  detail::Calibration work{};
+  if (Status status = load_manifest(pager, &work.manifest); !status.ok()) return status;
+  work.shape = shape_of(work.manifest.meta);
+  work.epoch = ObjectId(work.manifest.header.epoch);
+  for (auto const& object : work.manifest.objects) {
+    if (object.disk.kind != ObjectKind::segment || object.disk.state != ObjectState::live) continue;
+    work.index_rows += object.disk.row_count;
+    if (detail::is_listed(work, object)) work.listed_rows += object.disk.ranked_count;
+  }
+  Status status;
+  if (work.epoch != ObjectId::none && work.listed_rows > policy::stop_k_max) {
+    uint64_t wanted = work_max / work.listed_rows;
+    if (wanted > detail::calibration_query_max) wanted = detail::calibration_query_max;
+    if (wanted < detail::calibration_query_min) wanted = detail::calibration_query_min;
+    status = detail::calibrate_epoch(pager, work, uint32_t(wanted), result);
+  }
+  release_manifest(pager, &work.manifest);
+  return status;
+}
+
+}  // namespace strata::store

@@ -1,0 +1,153 @@
+#include "unit/store/store_index.hpp"
+
+namespace strata::testing {
+namespace {
+
+using store::MaintainOptions;
+using store::Step;
+
+// Steps until there is nothing to do, or 200.
+std::vector<Step> work(StoreIndex& index, MaintainOptions const& options = {}) {
+  std::vector<Step> steps;
+  index.pager.horizon = UINT64_MAX;
+  index.locked([&] {
+    for (;;) {
+      store::MaintainResult result;
+      EXPECT_OK(store::maintain(index.pager, options, &result));
+      if (result.step == Step::nothing || steps.size() == 200) break;
+      steps.push_back(result.step);
+      index.pager.xid++;
+    }
+  });
+  return steps;
+}
+
+size_t count(std::vector<Step> const& steps, Step step) {
+  return size_t(std::count(steps.begin(), steps.end(), step));
+}
+
+TEST(Maintain, EmptyIndexWantsNothing) {
+  StoreIndex index(16);
+  EXPECT_TRUE(work(index).empty());
+}
+
+TEST(Maintain, FewYoungRowsWait) {
+  StoreIndex index(16);
+  index.insert_all(gaussian_rows(1, 900, 16));
+  EXPECT_TRUE(work(index).empty());
+  index.insert_all(gaussian_rows(1, 100, 16));
+  EXPECT_EQ(work(index), (std::vector<Step>{Step::sealed, Step::reclaimed}));
+  EXPECT_EQ(index.objects(ObjectKind::segment).size(), 1u);
+}
+
+TEST(Maintain, OldRowsAreSealedThoughTheyAreFew) {
+  StoreIndex index(16);
+  index.insert_all(gaussian_rows(1, 10, 16));
+  MaintainOptions options;
+  options.max_growing_age_us = 0;
+  EXPECT_EQ(count(work(index, options), Step::sealed), 1u);
+}
+
+TEST(Maintain, DeadSegmentsAreDiscardedAndSickOnesCompacted) {
+  StoreIndex index(16);
+  index.insert_all(gaussian_rows(1, 2000, 16));
+  index.flush();
+  index.insert_all(gaussian_rows(2, 5000, 16));
+  index.flush();
+  index.reclaim();
+  auto first = numbers(2000);
+  std::set<uint64_t> dead(first.begin(), first.end());
+  for (uint64_t i = 2000; i < 7000; i += 4) dead.insert(i);
+  index.vacuum(dead);
+  auto steps = work(index);
+  EXPECT_EQ(count(steps, Step::discarded), 1u);
+  EXPECT_EQ(count(steps, Step::compacted), 1u);
+  EXPECT_EQ(index.check().deleted_count, 0u);
+  EXPECT_EQ(index.check().row_count, 3750u);
+}
+
+TEST(Maintain, ForceMergesEverything) {
+  StoreIndex index(16);
+  for (uint64_t i = 0; i < 5; i++) {
+    index.insert_all(gaussian_rows(i, 300, 16));
+    index.flush();
+  }
+  EXPECT_EQ(index.objects(ObjectKind::segment).size(), 5u);
+  MaintainOptions options;
+  options.force_merge = true;
+  auto steps = work(index, options);
+  EXPECT_LT(steps.size(), 20u);
+  EXPECT_EQ(index.objects(ObjectKind::segment).size(), 1u);
+  EXPECT_EQ(index.live_rows(), numbers(1500));
+}
+
+// A small change is cheap: nothing is done twice, and the number of segments stays bounded.
+TEST(Maintain, SegmentsStayBoundedWhileRowsCome) {
+  StoreIndex index(16);
+  size_t most = 0, merges = 0;
+  for (uint64_t i = 0; i < 60; i++) {
+    index.insert_all(gaussian_rows(i, 250, 16));
+    MaintainOptions options;
+    options.min_seal_rows = 200;
+    auto steps = work(index, options);
+    EXPECT_LT(steps.size(), 12u);
+    merges += count(steps, Step::merged);
+    most = std::max(most, index.objects(ObjectKind::segment).size());
+    index.free_memory();
+  }
+  EXPECT_GE(merges, 6u);
+  EXPECT_LE(most, 3u * 8);
+  auto header = index.manifest().header;
+  EXPECT_EQ(header.sealed_rows, 15000u);
+  EXPECT_LE(header.merged_rows, 4 * header.sealed_rows);
+  EXPECT_EQ(index.check().row_count, 15000u);
+}
+
+// The index of design: created on an empty table, filled by inserts, never told to retrain.
+TEST(Maintain, IndexCreatedEmptyAndFilledEndsWithACodebookAndFewSegments) {
+  uint32_t const dim = 16, count_of_rows = 60000;
+  StoreIndex index(dim);
+  auto rows = clustered_rows(1, count_of_rows + 30, dim, 100);
+  size_t trained = 0;
+  for (uint32_t i = 0; i < count_of_rows; i++) {
+    index.insert(rows[i], 0, i % 4);
+    if (i % 2500 != 2499) continue;
+    auto steps = work(index);
+    EXPECT_LT(steps.size(), 30u);
+    trained += count(steps, Step::trained);
+    index.free_memory();
+  }
+  EXPECT_TRUE(work(index).empty()) << "it had come to rest";
+  EXPECT_GE(trained, 1u);
+  EXPECT_LE(trained, 3u);
+  EXPECT_NE(index.manifest().header.epoch, 0u);
+  EXPECT_LE(index.objects(ObjectKind::segment).size(), 16u);
+  EXPECT_EQ(index.objects(ObjectKind::growing).size(), 0u);
+  EXPECT_EQ(index.check().row_count, count_of_rows);
+  double hits = 0;
+  for (uint32_t i = count_of_rows; i < rows.size(); i++) {
+    auto truth = index.brute_force(rows[i]);
+    std::set<uint64_t> nearest;
+    for (int j = 0; j < 10; j++) nearest.insert(truth[size_t(j)].row);
+    for (Found const& found : index.search(rows[i], 10)) hits += double(nearest.count(found.row));
+    index.free_memory();
+  }
+  EXPECT_GE(hits / 300, 0.95);
+}
+
+TEST(Maintain, ForcedTrainingAndItsLists) {
+  StoreIndex index(16);
+  index.insert_all(gaussian_rows(1, 21000, 16));
+  MaintainOptions options;
+  options.force_train = true;
+  index.locked([&] {
+    store::MaintainResult result;
+    options.seal = false;
+    EXPECT_OK(store::maintain(index.pager, options, &result));
+    EXPECT_EQ(result.step, Step::trained);
+    EXPECT_EQ(result.output, ObjectId(index.manifest().header.epoch));
+  });
+}
+
+}  // namespace
+}  // namespace strata::testing
