@@ -61,6 +61,20 @@ inline xl_btree_reuse_page reuse_record(Relation index, FullTransactionId horizo
   return record;
 }
 
+// The file behind a relation.
+struct FileName {
+  Oid tablespace;
+  Oid database;
+  Oid number;
+};
+inline FileName file_of(Relation relation) {
+#if PG_VERSION_NUM >= 160000
+  return {relation->rd_locator.spcOid, relation->rd_locator.dbOid, relation->rd_locator.relNumber};
+#else
+  return {relation->rd_node.spcNode, relation->rd_node.dbNode, relation->rd_node.relNode};
+#endif
+}
+
 // The table of an index being vacuumed, null where the server does not tell.
 inline Relation heap_of(IndexVacuumInfo const* info) {
 #if PG_VERSION_NUM >= 160000

@@ -3,6 +3,7 @@
 
 #include "pg/am/am_options.hpp"
 #include "pg/compat.hpp"
+#include "pg/page/object_cache.hpp"
 #include "pg/settings.hpp"
 
 extern "C" {
@@ -13,4 +14,5 @@ extern PGDLLEXPORT void _PG_init(void);
 void _PG_init(void) {
   strata::pg::define_settings();
   strata::pg::define_index_options();
+  strata::pg::register_object_cache();
 }

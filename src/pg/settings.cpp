@@ -58,6 +58,11 @@ void define_search_settings() {
   DefineCustomIntVariable("strata.max_scan_tuples", "Number of rows after which an index scan ends.",
                           "Zero means no limit: a scan ends when the executor has enough or no row is left.",
                           &settings.max_scan_tuples, 0, 0, INT_MAX, PGC_USERSET, 0, nullptr, nullptr, nullptr);
+  DefineCustomIntVariable(
+      "strata.cache_size", "Memory in which a session keeps the codebooks of the indexes it searches.",
+      "A codebook takes about 2.2 bytes a dimension and list. What does not fit is read from the "
+      "index again by every search.",
+      &settings.cache_size, 64 * 1024, 0, MAX_KILOBYTES, PGC_USERSET, GUC_UNIT_KB, nullptr, nullptr, nullptr);
   DefineCustomEnumVariable("strata.simd_level", "Instruction set of the distance and scan kernels.",
                            "\"auto\" takes the best that this machine has.", &settings.simd_level, simd_auto,
                            simd_level_names, PGC_USERSET, 0, check_simd_level, assign_simd_level, nullptr);

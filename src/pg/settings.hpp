@@ -15,6 +15,7 @@ struct Settings {
   int auto_flush_interval_ms;  // least time between two looks at whether an index wants maintenance
   int simd_level;
   int max_workers;
+  int cache_size;  // kB, of one backend
 };
 
 extern Settings settings;

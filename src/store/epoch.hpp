@@ -17,7 +17,8 @@ struct EpochView {
   StreamDisk residuals;
   StreamDisk model;  // byte_size 0 when the epoch has none
   uint32_t list_count;
-  uint32_t centroid_size;  // bytes of a stored centroid
+  uint32_t centroid_size;                                         // bytes of a stored centroid
+  std::byte const *kept_centroids, *kept_codes, *kept_residuals;  // whole streams, see keep_epoch; or null
 };
 
 template <Pager P>
@@ -48,10 +49,23 @@ Status open_epoch(P& pager, IndexShape const& shape, Manifest const& manifest, O
   return {};
 }
 
+// Lets the pager keep what ranking reads, for a backend that searches again and again.
+template <Pager P>
+Status keep_epoch(P& pager, EpochView* epoch) {
+  Status status = cached_stream(pager, *epoch->object, epoch->codes, &epoch->kept_codes);
+  if (status.ok()) status = cached_stream(pager, *epoch->object, epoch->residuals, &epoch->kept_residuals);
+  if (status.ok()) status = cached_stream(pager, *epoch->object, epoch->centroids, &epoch->kept_centroids);
+  return status;
+}
+
 // centroid[0..padded_dim) of one list; `scratch` holds centroid_size bytes.
 template <Pager P>
 Status read_centroid(P& pager, IndexShape const& shape, EpochView const& epoch, uint32_t list, void* scratch,
                      float* centroid) {
+  if (epoch.kept_centroids) {
+    math::halves_to_floats(shape.padded_dim, epoch.kept_centroids + size_t(list) * epoch.centroid_size, centroid);
+    return {};
+  }
   Status status = read_stream(pager, *epoch.object, epoch.centroids, uint64_t(list) * epoch.centroid_size,
                               epoch.centroid_size, scratch);
   if (status.ok()) math::halves_to_floats(shape.padded_dim, scratch, centroid);

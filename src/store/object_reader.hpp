@@ -62,6 +62,20 @@ Status read_stream(P& pager, ManifestObject const& object, StreamDisk const& str
   });
 }
 
+// *bytes = the whole stream, kept by the pager between operations; null when there is no room for it. Only for streams
+// of immutable objects that change in no other way (not the delete bitmap).
+template <Pager P>
+Status cached_stream(P& pager, ManifestObject const& object, StreamDisk const& stream, std::byte const** bytes) {
+  uint64_t const key = uint64_t(object.disk.id) << 16 | uint16_t(stream.kind);
+  *bytes = static_cast<std::byte const*>(pager.find_cached(key));
+  if (*bytes || stream.byte_size == 0 || !pager.can_keep(stream.byte_size)) return {};
+  void* const fresh = pager.allocate(stream.byte_size);
+  Status const status = read_stream(pager, object, stream, 0, stream.byte_size, fresh);
+  if (status.ok()) *bytes = static_cast<std::byte const*>(pager.keep_cached(key, fresh, stream.byte_size));
+  pager.release(fresh);
+  return status;
+}
+
 // A stream read item by item through a copy of one page: for merges and builds, which go mostly forward.
 struct StreamCursor {
   StreamDisk stream{};

@@ -6,27 +6,36 @@
 // calls the closure, and gives them back on normal return; on an error the server's resource owner does.
 //
 // Contract (P is a pager, all calls may raise the server's error):
-//   p.block_count()                 blocks of the relation, as far as it was ever extended
-//   p.extend_to(n)                  makes it at least n blocks long; new blocks read as all-zero pages
-//   p.read(block, fn)               share-locks the page, returns fn(format::PageView). fn must not call the pager.
-//                                   A block at or past block_count() reads as a zero page.
-//   p.change(fn)                    one atomic, logged action of at most pages_per_action_max pages; returns
-//   fn(action).
-//       action.open(block)          locks the page exclusively, gives a format::PageSpan; opening twice gives the same
-//       page.
-//                                   Pages are opened in the lock order of README.md.
-//       action.init(block)          the same for a page whose old content does not matter (logged as a full image)
-//       action.abandon()            nothing is changed, nothing is logged
-//   p.write_fresh(pages, count)     count <= fresh_pages_max full pages, one log record. Only pages that nothing refers
-//   to yet. p.prefetch(block)               a hint p.lock(name), p.try_lock(name), p.unlock(name)      exclusive, held
-//   to unlock or the end of the transaction p.lock_shared(name), p.unlock_shared(name) p.next_xid() the next
-//   transaction id, 64 bits; only grows p.is_removable(xid)             no snapshot anywhere on this server can be
-//   older than xid p.resolve_conflicts(xid)        standbys cancel queries whose snapshot is older than xid, before
-//   anything logged later p.now()                         microseconds since 2000-01-01 UTC p.allocate(size),
-//   p.release(p)  memory aligned to 64, gone with the operation p.check_interrupts()            raises the user's
-//   cancel p.run_core(fn)                  returns fn(), a call into core that may throw; an exception becomes the
-//   server's error p.stop_requested()              true when long core loops should return Code::interrupted
-//   p.fault(Fault)                  true only in a simulation that plants this bug
+//   p.block_count()       blocks of the relation, as far as it was ever extended
+//   p.extend_to(n)        makes it at least n blocks long; new blocks read as all-zero pages
+//   p.read(block, fn)     share-locks the page, returns fn(format::PageView). fn must not call the pager.
+//                         A block at or past block_count() reads as a zero page.
+//   p.change(fn)          one atomic, logged action of at most pages_per_action_max pages; returns fn(action)
+//     action.open(block)  locks the page exclusively, gives a format::PageSpan; opening twice gives the same page.
+//                         Pages are opened in the lock order of README.md.
+//     action.init(block)  the same for a page whose old content does not matter (logged as a full image)
+//     action.abandon()    nothing is changed, nothing is logged
+//   p.write_fresh(pages, count)
+//                         count <= fresh_pages_max full pages, one log record; only pages that nothing refers to yet
+//   p.prefetch(block)     a hint
+//   p.lock(name), p.try_lock(name), p.unlock(name)
+//                         exclusive, held to unlock or the end of the transaction
+//   p.lock_shared(name), p.unlock_shared(name)
+//   p.next_xid()          the next transaction id, 64 bits; only grows
+//   p.is_removable(xid)   no snapshot anywhere on this server can be older than xid
+//   p.resolve_conflicts(xid)
+//                         standbys cancel queries whose snapshot is older than xid, before anything logged later
+//   p.now()               microseconds since 2000-01-01 UTC
+//   p.allocate(size), p.release(p)
+//                         memory aligned to 64, gone with the operation
+//   p.find_cached(key)    bytes kept under `key` by an earlier operation, or null; good for this operation
+//   p.can_keep(size)      there is room for so many bytes
+//   p.keep_cached(key, bytes, size)
+//                         keeps a copy and returns it, or null when there is no room; only of immutable objects
+//   p.check_interrupts()  raises the user's cancel
+//   p.run_core(fn)        returns fn(), a call into core that may throw; an exception becomes the server's error
+//   p.stop_requested()    true when long core loops should return Code::interrupted
+//   p.fault(Fault)        true only in a simulation that plants this bug
 #pragma once
 #include <concepts>
 #include <cstddef>
@@ -83,6 +92,9 @@ concept Pager = requires(P& p, BlockNo block, FreshPage const* pages, uint64_t x
   { p.now() } -> std::same_as<int64_t>;
   { p.allocate(size_t{}) } -> std::same_as<void*>;
   p.release(memory);
+  { p.find_cached(uint64_t{}) } -> std::same_as<void const*>;
+  { p.can_keep(size_t{}) } -> std::same_as<bool>;
+  { p.keep_cached(uint64_t{}, memory, size_t{}) } -> std::same_as<void const*>;
   p.check_interrupts();
   {
     p.run_core([] { return Status{}; })

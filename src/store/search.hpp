@@ -91,6 +91,9 @@ Status add_source(P& pager, Search& search, ManifestObject const& object, Object
                  take(StreamKind::scan_codes, &source.scan) && take(StreamKind::refine_codes, &source.refine);
     if (object.disk.epoch) whole = whole && take(StreamKind::directory, &source.directory);
     if (!whole) return corrupt("segment lacks a stream", object.disk.id);
+    if (object.disk.epoch)
+      if (Status status = cached_stream(pager, object, source.directory, &source.kept_directory); !status.ok())
+        return status;
   }
   if (source.row_count == 0) return {};
   if (!search.vector) {  // nothing is ranked: next_row() visits every source
@@ -108,6 +111,7 @@ Status add_source(P& pager, Search& search, ManifestObject const& object, Object
       if (Status status = open_epoch(pager, search.shape, search.manifest, ObjectId(object.disk.epoch), &rank.view);
           !status.ok())
         return status;
+      if (Status status = keep_epoch(pager, rank.view); !status.ok()) return status;
       if (Status status = query_of_frame(pager, search, ObjectId(rank.view->header.frame), &rank.query); !status.ok())
         return status;
       search.epochs.push(pager, rank);
@@ -333,8 +337,14 @@ Status probe_next(P& pager, Search& search) {
     SearchSource const& source = search.sources[at];
     if (source.epoch != rank.epoch) continue;
     format::DirectoryEntryDisk entry[2];
-    Status status = read_stream(pager, *source.object, source.directory, uint64_t(rank.list) * sizeof entry[0],
-                                sizeof entry, entry);
+    uint64_t const offset = uint64_t(rank.list) * sizeof entry[0];
+    Status status;
+    if (offset + sizeof entry > source.directory.byte_size)
+      return corrupt("directory is too short", source.object->disk.id);
+    if (source.kept_directory)
+      std::memcpy(static_cast<void*>(entry), source.kept_directory + offset, sizeof entry);
+    else
+      status = read_stream(pager, *source.object, source.directory, offset, sizeof entry, entry);
     if (status.ok() && (entry[0].first_row > entry[1].first_row || entry[1].first_row > source.ranked_count))
       status = corrupt("directory is out of order", source.object->disk.id);
     if (status.ok()) status = scan_rows(pager, search, at, entry[0].first_row, entry[1].first_row, rank.base, distance);
@@ -354,10 +364,15 @@ inline float tracked(Search const& search, float absolute) {
   return lifted > 1e-20f ? lifted : 1e-20f;
 }
 
+// The caller looks a little further than it was asked, to know the order at the end.
+inline uint32_t rows_asked(Search const& search) {
+  return search.target > search_margin ? search.target - search_margin : 1;
+}
+
 inline policy::StopPlan stop_plan(Search const& search) {
   if (search.options.probes)
     return policy::plan_fixed_probes(float(search.options.probes) * float(1 + search.counters.advance_count));
-  return policy::plan_stop(search.model, search.options.recall_target, search.target);
+  return policy::plan_stop(search.model, search.options.recall_target, rows_asked(search));
 }
 
 // Lists that a search is likely to need in all: how far ahead exact keys are worth computing.

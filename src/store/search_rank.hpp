@@ -8,6 +8,12 @@
 
 namespace strata::store::detail {
 
+inline float residual_of(std::byte const* residuals, uint32_t list) {
+  float value;
+  std::memcpy(&value, residuals + size_t(list) * sizeof value, sizeof value);
+  return value;
+}
+
 // Appends the lists of one epoch with estimated keys.
 template <Pager P>
 Status rank_epoch(P& pager, Search& search, uint32_t at) {
@@ -16,20 +22,31 @@ Status rank_epoch(P& pager, Search& search, uint32_t at) {
   FrameQuery const& query = search.queries[search.epochs[at].query];
   uint32_t lists = view.list_count, blocks = (lists + quant::block_rows - 1) / quant::block_rows;
   auto* estimates = static_cast<float*>(pager.allocate(size_t(blocks) * quant::block_rows * sizeof(float)));
-  auto* residuals = static_cast<float*>(pager.allocate(size_t(lists) * sizeof(float)));
+  std::byte const* residuals = view.kept_residuals;
+  void* read_residuals = nullptr;
   // The centroid codes are relative to the origin of frame space.
   quant::ScanBounds bounds{shape.metric == Metric::inner_product ? 0.0f : query.refine.norm2, 0.0f, infinity};
-  Status status = scan_stream(pager, shape, *view.object, view.codes, query.table, 0, blocks, bounds, estimates);
-  if (status.ok())
-    status = read_stream(pager, *view.object, view.residuals, 0, uint64_t(lists) * sizeof(float), residuals);
+  Status status;
+  if (view.kept_codes) {
+    uint32_t const block_bytes = quant::block_size(shape.padded_dim, shape.scan.bits);
+    for (uint32_t block = 0; block < blocks; block++)
+      quant::scan_block(query.table, view.kept_codes + size_t(block) * block_bytes, bounds,
+                        estimates + size_t(block) * quant::block_rows);
+  } else {
+    status = scan_stream(pager, shape, *view.object, view.codes, query.table, 0, blocks, bounds, estimates);
+  }
+  if (status.ok() && !residuals) {
+    residuals = static_cast<std::byte*>(read_residuals = pager.allocate(size_t(lists) * sizeof(float)));
+    status = read_stream(pager, *view.object, view.residuals, 0, uint64_t(lists) * sizeof(float), read_residuals);
+  }
   if (!status.ok()) return status;
   search.order.reserve(pager, search.order.count + lists);
   for (uint32_t list = 0; list < lists; list++) {
-    float spread = shape.metric == Metric::inner_product ? 0.0f : residuals[list];
+    float spread = shape.metric == Metric::inner_product ? 0.0f : residual_of(residuals, list);
     search.order[search.order.count++] = {query.factor * (estimates[list] + spread) + query.offset, 0.0f, at,
                                           list & 0x7FFFFFFFu, 0};
   }
-  pager.release(residuals);
+  if (read_residuals) pager.release(read_residuals);
   pager.release(estimates);
   return {};
 }
@@ -47,8 +64,10 @@ Status rank_exactly(P& pager, Search& search, ListRank& rank) {
     rank.base = -math::inner_product(shape.padded_dim, query.w, search.centroid);
   } else {
     rank.base = math::l2_squared(shape.padded_dim, query.w, search.centroid);
-    if (Status status = read_stream(pager, *view.object, view.residuals, uint64_t(rank.list) * 4, 4, &spread);
-        !status.ok())
+    if (view.kept_residuals)
+      spread = residual_of(view.kept_residuals, rank.list);
+    else if (Status status = read_stream(pager, *view.object, view.residuals, uint64_t(rank.list) * 4, 4, &spread);
+             !status.ok())
       return status;
   }
   rank.key = query.factor * (rank.base + spread) + query.offset;

@@ -16,6 +16,10 @@ namespace detail {
 constexpr float infinity = std::numeric_limits<float>::infinity();
 }
 
+// Targets count this many rows more than the caller means to take: exact order at the end needs them, and rows dead to
+// the caller's snapshot are among them.
+constexpr uint32_t search_margin = 6;
+
 struct SearchOptions {
   uint32_t probes = 0;  // lists probed for the first rows and for every continuation; 0: the stop rule decides
   double recall_target = 0.95;
@@ -52,6 +56,7 @@ struct SearchSource {
   bool growing;
   bool has_deleted;
   StreamDisk scan, refine, ids, bitmap, directory;
+  std::byte const* kept_directory;  // the whole directory kept by the pager, or null
   static constexpr uint32_t none = UINT32_MAX;
 };
 

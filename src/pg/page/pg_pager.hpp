@@ -18,6 +18,7 @@
 #include "core/format/page.hpp"
 #include "pg/compat.hpp"
 #include "pg/entry.hpp"
+#include "pg/page/object_cache.hpp"
 #include "store/pager.hpp"
 
 namespace strata::pg {
@@ -115,6 +116,12 @@ class PgPager {
 
   void* allocate(size_t size);
   void release(void* memory);
+
+  void const* find_cached(uint64_t key) { return find_object_bytes(index_, key); }
+  bool can_keep(size_t size) { return can_keep_object_bytes(size); }
+  void const* keep_cached(uint64_t key, void const* bytes, size_t size) {
+    return keep_object_bytes(index_, key, bytes, size);
+  }
 
   // Also where VACUUM keeps to its cost limit and a background worker gives way.
   void check_interrupts() {

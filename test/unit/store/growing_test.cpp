@@ -116,7 +116,8 @@ TEST(GrowingEnd, FullLastPageNeedsNoFence) {
   index.insert_all(gaussian_rows(1, 184, 3));
   index.locked([&] {
     ASSERT_OK(store::freeze(index.pager));
-    ASSERT_OK(store::detail::fence(index.pager, index.shape(), index.object(index.objects(ObjectKind::growing, ObjectState::frozen)[0])));
+    ASSERT_OK(store::detail::fence(index.pager, index.shape(),
+                                   index.object(index.objects(ObjectKind::growing, ObjectState::frozen)[0])));
     index.insert({1, 2, 3});
   });
   EXPECT_EQ(index.live_rows(), numbers(185));
@@ -201,8 +202,8 @@ TEST(Insert, TwoCursorsOfOneLane) {
   EXPECT_OK(index.check_status());
 }
 
-// The flag is set after the manifest has frozen the object; one without the other is damage, and must not make an insert
-// look for room for ever.
+// The flag is set after the manifest has frozen the object; one without the other is damage, and must not make an
+// insert look for room for ever.
 TEST(Insert, SealedPageOfALiveObjectIsCorrupt) {
   StoreIndex index(3);
   index.insert({1, 2, 3});
@@ -214,7 +215,8 @@ TEST(Insert, SealedPageOfALiveObjectIsCorrupt) {
     if (++reads > 10000) sim::fail("insert does not end");
   };
   Vector vector{1, 2, 3};
-  EXPECT_EQ(store::insert_row(index.pager, index.inserter(0), tid_of_row(1), 0, 1, "", vector.data()).code, Code::corrupt);
+  EXPECT_EQ(store::insert_row(index.pager, index.inserter(0), tid_of_row(1), 0, 1, "", vector.data()).code,
+            Code::corrupt);
   EXPECT_FALSE(index.check_status().ok());
 }
 

@@ -55,7 +55,8 @@ TEST(Manifest, DecodeRefusesWhatCannotBe) {
     std::vector<std::byte> copy(bytes, bytes + size);
     change(*reinterpret_cast<store::ManifestHeaderDisk*>(copy.data()),
            *reinterpret_cast<store::ObjectDisk*>(copy.data() + sizeof(store::ManifestHeaderDisk)),
-           reinterpret_cast<store::ExtentDisk*>(copy.data() + sizeof(store::ManifestHeaderDisk) + sizeof(store::ObjectDisk)));
+           reinterpret_cast<store::ExtentDisk*>(copy.data() + sizeof(store::ManifestHeaderDisk) +
+                                                sizeof(store::ObjectDisk)));
     Manifest read{};
     return store::detail::decode_manifest(pager, copy.data(), length, &read);
   };
@@ -75,7 +76,11 @@ TEST(Manifest, DecodeRefusesWhatCannotBe) {
       status_with([](Header&, Object&, Extent* e) { e[0].start = 0xFFFFFFFE; }, size),
       status_with([](Header& h, Object&, Extent*) { h.frontier = 14; }, size),
       status_with([](Header&, Object&, Extent* e) { e[1].count = 0; }, size),
-      status_with([](Header&, Object&, Extent* e) { e[1] = {90, 11}; }, size),
+      status_with(
+          [](Header&, Object&, Extent* e) {
+            e[1] = {90, 11};
+          },
+          size),
       status_with([](Header&, Object& o, Extent*) { o.kind = ObjectKind(9); }, size),
       status_with([](Header&, Object& o, Extent*) { o.state = ObjectState(9); }, size),
   };

@@ -20,9 +20,12 @@ void fill(StoreIndex& index, uint32_t count, uint32_t lanes = 1, uint64_t seed =
   Random random(seed);
   for (uint32_t i = 0; i < count; i++) {
     uint64_t dice = random.below(20);
-    if (dice == 0) index.insert({}, format::row_is_null, i % lanes);
-    else if (dice == 1 && index.metric == Metric::cosine) index.insert({}, format::row_is_zero, i % lanes);
-    else index.insert(gaussian_vector(random, index.dim), 0, i % lanes);
+    if (dice == 0)
+      index.insert({}, format::row_is_null, i % lanes);
+    else if (dice == 1 && index.metric == Metric::cosine)
+      index.insert({}, format::row_is_zero, i % lanes);
+    else
+      index.insert(gaussian_vector(random, index.dim), 0, i % lanes);
   }
 }
 
@@ -95,7 +98,9 @@ TEST(Seal, SegmentWithListsHoldsRowsInTheirNearestLists) {
     store::RowView view;
     ASSERT_OK(store::fetch_row(index.pager, shape, source, row, &view));
     quant::decode_refine(shape.padded_dim, view.refine, z.data());
-    auto distance = [&](uint32_t at) { return math::l2_squared(shape.padded_dim, z.data(), centroids + size_t(at) * shape.padded_dim); };
+    auto distance = [&](uint32_t at) {
+      return math::l2_squared(shape.padded_dim, z.data(), centroids + size_t(at) * shape.padded_dim);
+    };
     for (uint32_t other = 0; other < 30; other++) ASSERT_LE(distance(list), distance(other) * 1.0001f + 1e-5f) << row;
   }
 }
@@ -179,7 +184,8 @@ TEST(Rewrite, RefusesWrongInputs) {
   EXPECT_EQ(store::rewrite(index.pager, unknown, 1, &result).code, Code::corrupt);
 }
 
-// A crash, or a cancel, anywhere in a merge leaves the inputs in force; the half-written output is swept by the next one.
+// A crash, or a cancel, anywhere in a merge leaves the inputs in force; the half-written output is swept by the next
+// one.
 TEST(Rewrite, CrashesLeaveTheInputs) {
   StoreIndex index(20);
   fill(index, 1500);
@@ -241,7 +247,8 @@ TEST_P(Reframe, BoundHoldsForTheOriginalVector) {
     for (Found const& row : found) {
       // The bound is about the float query; the exact score here is of doubles: allow the rounding of the rotation.
       double norms = 0;
-      for (uint32_t i = 0; i < dim; i++) norms += double(index.vectors[row.row][i]) * index.vectors[row.row][i] + double(query[i]) * query[i];
+      for (uint32_t i = 0; i < dim; i++)
+        norms += double(index.vectors[row.row][i]) * index.vectors[row.row][i] + double(query[i]) * query[i];
       ASSERT_LE(row.lower_bound, row.score + 1e-5 * norms) << "row " << row.row;
     }
   }

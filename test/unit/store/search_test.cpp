@@ -70,7 +70,8 @@ std::vector<SearchCase> order_cases() {
   std::vector<SearchCase> cases;
   for (uint32_t dim : {1u, 2u, 3u, 17u, 300u})
     for (Metric metric : {Metric::l2, Metric::inner_product, Metric::cosine})
-      for (Layout layout : {Layout::growing, Layout::flat, Layout::lists, Layout::mixed}) cases.push_back({dim, metric, layout});
+      for (Layout layout : {Layout::growing, Layout::flat, Layout::lists, Layout::mixed})
+        cases.push_back({dim, metric, layout});
   return cases;
 }
 INSTANTIATE_TEST_SUITE_P(All, Order, ::testing::ValuesIn(order_cases()));
@@ -220,9 +221,12 @@ TEST(Search, PassesGiveEveryRowOfTheirKind) {
     StoreIndex index(5, Metric::cosine);
     std::vector<uint64_t> ranked, zero, null;
     for (uint32_t i = 0; i < 600; i++) {
-      if (i % 5 == 0) null.push_back(index.insert({}, format::row_is_null, i % 3));
-      else if (i % 5 == 1) zero.push_back(index.insert({}, format::row_is_zero, i % 3));
-      else ranked.push_back(index.insert({1, float(i), 3, 4, 5}, 0, i % 3));
+      if (i % 5 == 0)
+        null.push_back(index.insert({}, format::row_is_null, i % 3));
+      else if (i % 5 == 1)
+        zero.push_back(index.insert({}, format::row_is_zero, i % 3));
+      else
+        ranked.push_back(index.insert({1, float(i), 3, 4, 5}, 0, i % 3));
     }
     if (sealed) index.train(5), index.flush();
     EXPECT_EQ(index.pass(store::RowPass::ranked), ranked);

@@ -18,7 +18,8 @@ class Writer : public ::testing::TestWithParam<WriterCase> {
     auto shape = index.shape();
     index.pager.lock(LockName::merge);
     rows_ = gaussian_rows(dim, ranked_count, dim);
-    store::Sample sample{static_cast<float*>(index.pager.allocate(size_t(ranked_count) * shape.padded_dim * 4)), ranked_count};
+    store::Sample sample{static_cast<float*>(index.pager.allocate(size_t(ranked_count) * shape.padded_dim * 4)),
+                         ranked_count};
     for (uint32_t i = 0; i < ranked_count; i++)
       quant::rotate(shape.seed, dim, rows_[i].data(), sample.rows + size_t(i) * shape.padded_dim);
     ASSERT_OK(store::make_first_frame(index.pager, shape, sample));
@@ -30,7 +31,8 @@ class Writer : public ::testing::TestWithParam<WriterCase> {
     store::EpochView* epoch = nullptr;
     if (list_count) {
       Vector centroids = gaussian_rows(1, 1, list_count * shape.padded_dim, 0.5)[0], residuals(list_count, 1.0f);
-      store::EpochParts parts{frame_id_, list_count, centroids.data(), residuals.data(), 1.0f, ranked_count, nullptr, 0};
+      store::EpochParts parts{frame_id_, list_count,   centroids.data(), residuals.data(),
+                              1.0f,      ranked_count, nullptr,          0};
       ObjectId id;
       ASSERT_OK(store::write_epoch(index.pager, shape, parts, &id));
       manifest_ = index.manifest();
@@ -54,7 +56,8 @@ class Writer : public ::testing::TestWithParam<WriterCase> {
       ASSERT_OK(writer.append(list, {tid_of_row(i), 0, i, nullptr, code.data()}));
     }
     for (uint32_t i = 0; i < 5; i++)
-      ASSERT_OK(writer.append(0, {tid_of_row(ranked_count + i), i < 2 ? format::row_is_zero : format::row_is_null, ranked_count + i, nullptr, nullptr}));
+      ASSERT_OK(writer.append(0, {tid_of_row(ranked_count + i), i < 2 ? format::row_is_zero : format::row_is_null,
+                                  ranked_count + i, nullptr, nullptr}));
     ASSERT_OK(writer.finish());
     ASSERT_OK(store::publish_segment(index.pager, target.id()));
     segment_ = target.id();
@@ -114,15 +117,19 @@ TEST_P(Writer, ScanOverPagesGivesTheBoundsOfOneBlock) {
   ASSERT_OK(store::load_frame(index.pager, shape, manifest, frame_id_, &frame));
   Vector query = gaussian_rows(99, 1, dim)[0], w(shape.padded_dim);
   quant::to_frame(frame, query.data(), w.data());
-  auto* table = quant::build_query_table(shape.scan, w.data(), index.pager.allocate(quant::query_table_size(shape.padded_dim)));
+  auto* table =
+      quant::build_query_table(shape.scan, w.data(), index.pager.allocate(quant::query_table_size(shape.padded_dim)));
   quant::ScanBounds bounds{10, 2, std::numeric_limits<float>::infinity()};
   for (uint32_t first : {0u, blocks / 2}) {
     Vector over_pages((blocks - first) * 32), direct((blocks - first) * 32);
-    ASSERT_OK(store::scan_stream(index.pager, shape, *manifest.find(segment_), *stream, table, first, blocks, bounds, over_pages.data()));
+    ASSERT_OK(store::scan_stream(index.pager, shape, *manifest.find(segment_), *stream, table, first, blocks, bounds,
+                                 over_pages.data()));
     for (uint32_t block = first; block < blocks; block++)
       quant::scan_block(table, codes.data() + size_t(block) * bytes, bounds, direct.data() + (block - first) * 32);
     for (uint32_t row = first * 32; row < ranked_count; row++)
-      ASSERT_NEAR(over_pages[row - first * 32], direct[row - first * 32], 1e-4 * (1 + std::abs(direct[row - first * 32]))) << row;
+      ASSERT_NEAR(over_pages[row - first * 32], direct[row - first * 32],
+                  1e-4 * (1 + std::abs(direct[row - first * 32])))
+          << row;
   }
 }
 
@@ -157,9 +164,9 @@ TEST(WriterErrors, WrongCountsAndWrongOrderAreNoticed) {
   }));
   EXPECT_FALSE(attempt([&](auto& writer) { return writer.append(1, row); }).ok());
   EXPECT_FALSE(attempt([&](auto& writer) {
-    EXPECT_OK(writer.append(2, row));
-    return writer.append(1, row);
-  }).ok());
+                 EXPECT_OK(writer.append(2, row));
+                 return writer.append(1, row);
+               }).ok());
   EXPECT_FALSE(attempt([&](auto& writer) { return writer.append(4, row); }).ok());
   EXPECT_EQ(store::publish_segment(index.pager, trained.epoch).code, Code::corrupt) << "it is not being built";
   index.locked([] {});

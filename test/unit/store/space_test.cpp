@@ -83,7 +83,8 @@ TEST(SpaceOrder, SmallestExtentThatFitsIsTaken) {
   sim::SimPager pager;
   store::Manifest manifest = empty_manifest();
   manifest.header.frontier = 1000;
-  for (ExtentDisk extent : {ExtentDisk{10, 100}, {200, 12}, {300, 10}, {400, 11}}) store::free_extent(pager, manifest, extent);
+  for (ExtentDisk extent : {ExtentDisk{10, 100}, {200, 12}, {300, 10}, {400, 11}})
+    store::free_extent(pager, manifest, extent);
   Extents taken;
   store::allocate_extents(pager, manifest, 10, &taken);
   ASSERT_EQ(taken.count, 1u);

@@ -29,14 +29,14 @@ inline uint64_t row_of_tid(Tid tid) {
   return uint64_t(tid.block()) * 60 + tid.offset() - 1;
 }
 
-#define EXPECT_OK(expression)                                                                      \
-  do {                                                                                             \
-    strata::Status const expect_ok_status = (expression);                                          \
+#define EXPECT_OK(expression)                                                                         \
+  do {                                                                                                \
+    strata::Status const expect_ok_status = (expression);                                             \
     EXPECT_TRUE(expect_ok_status.ok()) << expect_ok_status.message << " " << expect_ok_status.detail; \
   } while (0)
-#define ASSERT_OK(expression)                                                                      \
-  do {                                                                                             \
-    strata::Status const assert_ok_status = (expression);                                          \
+#define ASSERT_OK(expression)                                                                         \
+  do {                                                                                                \
+    strata::Status const assert_ok_status = (expression);                                             \
     ASSERT_TRUE(assert_ok_status.ok()) << assert_ok_status.message << " " << assert_ok_status.detail; \
   } while (0)
 
@@ -50,8 +50,8 @@ struct StoredRow {
 
 struct Found {
   uint64_t row;
-  double score;        // exact
-  float lower_bound;   // as promised by the candidate
+  double score;       // exact
+  float lower_bound;  // as promised by the candidate
 };
 
 class StoreIndex {
@@ -144,7 +144,8 @@ class StoreIndex {
   }
   store::VacuumResult vacuum(std::set<uint64_t> const& dead) {
     store::VacuumResult result{};
-    EXPECT_OK(store::vacuum(pager, [&dead](Tid tid) { return dead.count(row_of_tid(tid)) != 0; }, &result));
+    EXPECT_OK(store::vacuum(
+        pager, [&dead](Tid tid) { return dead.count(row_of_tid(tid)) != 0; }, &result));
     return result;
   }
   store::CheckResult check() {
@@ -172,7 +173,9 @@ class StoreIndex {
     EXPECT_OK(store::read_header(pager, object(id), &header));
     return header;
   }
-  std::byte* page(ObjectId id, uint32_t page_no) { return pager.pages[raw(store::block_of(object(id), page_no))].data(); }
+  std::byte* page(ObjectId id, uint32_t page_no) {
+    return pager.pages[raw(store::block_of(object(id), page_no))].data();
+  }
 
   // Rows of one object in their order.
   std::vector<StoredRow> rows_of(ObjectId id) {
@@ -304,7 +307,8 @@ inline std::vector<uint64_t> numbers(uint64_t end, uint64_t first = 0) {
   return all;
 }
 
-inline std::vector<Vector> gaussian_rows(uint64_t seed, size_t count, uint32_t dim, double scale = 1, double offset = 0) {
+inline std::vector<Vector> gaussian_rows(uint64_t seed, size_t count, uint32_t dim, double scale = 1,
+                                         double offset = 0) {
   Random random(seed);
   std::vector<Vector> rows;
   for (size_t i = 0; i < count; i++) {

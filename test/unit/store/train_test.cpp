@@ -30,18 +30,22 @@ TEST(Train, SampleComesFromSealedAndGrowingRowsOfSeveralFrames) {
   index.insert_all(gaussian_rows(2, 1000, 20));
   auto manifest = index.manifest();
   store::Sample sample{};
-  ASSERT_OK(store::detail::draw_sample(index.pager, index.shape(), manifest, ObjectId(manifest.header.frame), 500, 3, &sample));
+  ASSERT_OK(store::detail::draw_sample(index.pager, index.shape(), manifest, ObjectId(manifest.header.frame), 500, 3,
+                                       &sample));
   EXPECT_GE(sample.count, 498u);
   EXPECT_LE(sample.count, 500u);
-  ASSERT_OK(store::detail::draw_sample(index.pager, index.shape(), manifest, ObjectId(manifest.header.frame), 5000, 3, &sample));
+  ASSERT_OK(store::detail::draw_sample(index.pager, index.shape(), manifest, ObjectId(manifest.header.frame), 5000, 3,
+                                       &sample));
   EXPECT_EQ(sample.count, 2000u);
 }
 
 TEST(Train, DeletedAndNullRowsTrainNothing) {
   StoreIndex index(3);
   for (uint32_t i = 0; i < 600; i++) {
-    if (i % 3 == 0) index.insert({}, format::row_is_null);
-    else index.insert({float(i), 1, 2});
+    if (i % 3 == 0)
+      index.insert({}, format::row_is_null);
+    else
+      index.insert({float(i), 1, 2});
   }
   std::set<uint64_t> dead;
   for (uint64_t i = 0; i < 600; i++)
@@ -51,7 +55,8 @@ TEST(Train, DeletedAndNullRowsTrainNothing) {
     if (sealed) index.flush();
     auto manifest = index.manifest();
     store::Sample sample{};
-    ASSERT_OK(store::detail::draw_sample(index.pager, index.shape(), manifest, ObjectId(manifest.header.frame), 1000, 3, &sample));
+    ASSERT_OK(store::detail::draw_sample(index.pager, index.shape(), manifest, ObjectId(manifest.header.frame), 1000, 3,
+                                         &sample));
     EXPECT_EQ(sample.count, 200u);
   }
 }
@@ -68,8 +73,8 @@ TEST(Train, CommonOffsetMovesTheFrame) {
   auto manifest = index.manifest();
   quant::Frame frame;
   ASSERT_OK(store::load_frame(index.pager, index.shape(), manifest, ObjectId(manifest.header.frame), &frame));
-  // sqrt(32) = 5.7: the unit is the power of two nearest to the spread of the sample, whose codes carry the error of the
-  // first frame.
+  // sqrt(32) = 5.7: the unit is the power of two nearest to the spread of the sample, whose codes carry the error of
+  // the first frame.
   EXPECT_GE(frame.unit, 4.0f);
   EXPECT_LE(frame.unit, 512.0f);
   index.flush();
@@ -146,7 +151,8 @@ TEST(Train, FirstFrameOfABulkLoad) {
   auto shape = index.shape();
   auto rows = gaussian_rows(1, 300, 20, 2, 50);
   store::Sample sample{static_cast<float*>(index.pager.allocate(300 * shape.padded_dim * 4)), 300};
-  for (uint32_t i = 0; i < 300; i++) quant::rotate(shape.seed, 20, rows[i].data(), sample.rows + size_t(i) * shape.padded_dim);
+  for (uint32_t i = 0; i < 300; i++)
+    quant::rotate(shape.seed, 20, rows[i].data(), sample.rows + size_t(i) * shape.padded_dim);
   ASSERT_OK(store::make_first_frame(index.pager, shape, {sample.rows, 0}));
   EXPECT_EQ(index.manifest().header.frame, 0u);
   ASSERT_OK(store::make_first_frame(index.pager, shape, sample));

@@ -36,9 +36,12 @@ TEST(Vacuum, GrowingRowsAreMarked) {
 TEST(Vacuum, SealedRowsAreMarkedNullOnesToo) {
   StoreIndex index(3, Metric::cosine);
   for (uint32_t i = 0; i < 3000; i++) {
-    if (i % 10 == 0) index.insert({}, format::row_is_null);
-    else if (i % 10 == 1) index.insert({}, format::row_is_zero);
-    else index.insert({1, float(i), 2});
+    if (i % 10 == 0)
+      index.insert({}, format::row_is_null);
+    else if (i % 10 == 1)
+      index.insert({}, format::row_is_zero);
+    else
+      index.insert({1, float(i), 2});
   }
   auto segment = index.flush().output;
   auto dead = every(7, 3000);
@@ -88,14 +91,19 @@ TEST(Vacuum, SealOrMergeInTheMiddle) {
       uint64_t asked = 0;
       store::VacuumResult result{};
       bool done = false;
-      EXPECT_OK(store::vacuum(index.pager, [&](Tid tid) {
-        if (++asked == at * 20 && !done) {
-          done = true;
-          if (merge) index.rewrite(index.objects(ObjectKind::segment));
-          else index.flush();
-        }
-        return dead.count(row_of_tid(tid)) != 0;
-      }, &result));
+      EXPECT_OK(store::vacuum(
+          index.pager,
+          [&](Tid tid) {
+            if (++asked == at * 20 && !done) {
+              done = true;
+              if (merge)
+                index.rewrite(index.objects(ObjectKind::segment));
+              else
+                index.flush();
+            }
+            return dead.count(row_of_tid(tid)) != 0;
+          },
+          &result));
       ASSERT_TRUE(done);
       EXPECT_EQ(index.live_rows(), without(900, dead)) << "interrupted at " << at;
       EXPECT_OK(index.check_status());
@@ -112,25 +120,31 @@ TEST(Vacuum, ReclaimedUnderItsFeet) {
     auto dead = every(2, 900);
     bool done = false;
     store::VacuumResult result{};
-    EXPECT_OK(store::vacuum(index.pager, [&](Tid tid) {
-      if (!done && row_of_tid(tid) == 100) {
-        done = true;
-        if (sealed) index.rewrite(index.objects(ObjectKind::segment));
-        else index.flush();
-        index.reclaim();
-        // What was free is taken by rows that are alive.
-        for (uint32_t i = 0; i < 900; i++) index.insert({1, 2, 3});
-        index.flush();
-      }
-      return dead.count(row_of_tid(tid)) != 0;
-    }, &result));
+    EXPECT_OK(store::vacuum(
+        index.pager,
+        [&](Tid tid) {
+          if (!done && row_of_tid(tid) == 100) {
+            done = true;
+            if (sealed)
+              index.rewrite(index.objects(ObjectKind::segment));
+            else
+              index.flush();
+            index.reclaim();
+            // What was free is taken by rows that are alive.
+            for (uint32_t i = 0; i < 900; i++) index.insert({1, 2, 3});
+            index.flush();
+          }
+          return dead.count(row_of_tid(tid)) != 0;
+        },
+        &result));
     auto wanted = without(1800, dead);
     EXPECT_EQ(index.live_rows(), wanted);
     EXPECT_OK(index.check_status());
   }
 }
 
-// A page of another owner in an object that stays in force is damage: to pass over it would leave dead rows in the index.
+// A page of another owner in an object that stays in force is damage: to pass over it would leave dead rows in the
+// index.
 TEST(Vacuum, ForeignPageOfALiveObjectIsCorrupt) {
   for (bool sealed : {false, true}) {
     for (uint32_t page_no : {0u, 1u}) {
@@ -141,7 +155,8 @@ TEST(Vacuum, ForeignPageOfALiveObjectIsCorrupt) {
       uint32_t owner = 12345;
       std::memcpy(index.page(id, page_no) + format::page_body_size + offsetof(format::PageTailDisk, owner), &owner, 4);
       store::VacuumResult result;
-      Status status = store::vacuum(index.pager, [](Tid) { return true; }, &result);
+      Status status = store::vacuum(
+          index.pager, [](Tid) { return true; }, &result);
       EXPECT_EQ(status.code, Code::corrupt) << sealed << page_no;
     }
   }
@@ -161,7 +176,11 @@ TEST(Vacuum, BitmapOfAWrongSizeIsCorrupt) {
       if (which == 3) stream.bytes_per_page = 64;
     }
     store::VacuumResult result;
-    EXPECT_EQ(store::vacuum(index.pager, [](Tid) { return true; }, &result).code, Code::corrupt) << which;
+    EXPECT_EQ(store::vacuum(
+                  index.pager, [](Tid) { return true; }, &result)
+                  .code,
+              Code::corrupt)
+        << which;
   }
 }
 
