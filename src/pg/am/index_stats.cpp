@@ -14,6 +14,7 @@ IndexStats stats_of(store::Manifest const& manifest) {
   for (store::ManifestObject const& object : manifest.objects) {
     format::ObjectDisk const& disk = object.disk;
     if (disk.state == ObjectState::retired || disk.state == ObjectState::frozen) stats.waiting_count++;
+    if (disk.state == ObjectState::retired) stats.newest_retired_xid = Max(stats.newest_retired_xid, disk.retired_xid);
     if (disk.state != ObjectState::live && disk.state != ObjectState::frozen) continue;
     switch (disk.kind) {
       case ObjectKind::growing:

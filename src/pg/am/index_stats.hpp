@@ -16,8 +16,9 @@ struct IndexStats {
   uint32_t list_count;    // over all epochs in use
   uint32_t segment_count;
   uint32_t waiting_count;  // frozen and retired objects: something for maintenance to do
-  uint32_t block_size;     // bytes of a block of scan codes
-  uint32_t refine_size;    // bytes of a refine row
+  uint64_t newest_retired_xid;
+  uint32_t block_size;   // bytes of a block of scan codes
+  uint32_t refine_size;  // bytes of a refine row
   uint32_t growing_size_per_row;
 };
 

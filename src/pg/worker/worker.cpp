@@ -24,17 +24,39 @@ struct WorkerTask {
 };
 static_assert(sizeof(WorkerTask) <= BGW_EXTRALEN);
 
-// Slots are advisory locks of a class that SQL cannot name: users' have class 1 or 2.
+// Workers know of each other by locks of a class that SQL cannot name: advisory locks of users have class 1 or 2.
 constexpr uint32 slot_lock_key = 0x41525453;
 constexpr uint16 slot_lock_class = 0x5354;
+constexpr uint16 index_lock_class = 0x5355;
+
+LOCKTAG slot_tag(int slot) {
+  LOCKTAG tag;
+  SET_LOCKTAG_ADVISORY(tag, InvalidOid, slot_lock_key, uint32(slot), slot_lock_class);
+  return tag;
+}
+
+// Held by the worker that was started for the index.
+LOCKTAG index_tag(Oid index) {
+  LOCKTAG tag;
+  SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, index, 0, index_lock_class);
+  return tag;
+}
+
+bool take_for_life(LOCKTAG const& tag) {
+  return LockAcquire(&tag, ExclusiveLock, /* sessionLock */ true, /* dontWait */ true) != LOCKACQUIRE_NOT_AVAIL;
+}
 
 bool take_slot() {
-  for (int slot = 0; slot < settings.max_workers; slot++) {
-    LOCKTAG tag;
-    SET_LOCKTAG_ADVISORY(tag, InvalidOid, slot_lock_key, uint32(slot), slot_lock_class);
-    if (LockAcquire(&tag, ExclusiveLock, /* sessionLock */ true, /* dontWait */ true) != LOCKACQUIRE_NOT_AVAIL)
-      return true;
-  }
+  for (int slot = 0; slot < settings.max_workers; slot++)
+    if (take_for_life(slot_tag(slot))) return true;
+  return false;
+}
+
+bool has_worker(Oid index) {
+  LOCKTAG const tag = index_tag(index);
+  if (LockAcquire(&tag, ExclusiveLock, /* sessionLock */ false, /* dontWait */ true) == LOCKACQUIRE_NOT_AVAIL)
+    return true;
+  LockRelease(&tag, ExclusiveLock, /* sessionLock */ false);
   return false;
 }
 
@@ -58,9 +80,24 @@ Opened open_for_work(Oid index_oid) {
 }
 
 struct StepResult {
-  bool more;
+  bool more;              // something was done
+  bool more_soon;         // something is about to become due
   uint64_t growing_size;  // what is left in the growing part
 };
+
+constexpr int idle_rounds_max = 3;
+constexpr int idle_round_max_ms = 1000;  // less than DROP DATABASE waits for others to leave
+
+// What is left when no step was to be taken.
+void look_at_rest(PgPager& pager, store::MaintainOptions const& options, StepResult* result) {
+  store::Outlook outlook;
+  report(store::look_ahead(pager, options, &outlook));
+  IndexStats const stats = index_stats(pager.index());
+  result->growing_size = stats.growing_size;
+  result->more_soon = stats.waiting_count > 0 || outlook.growing_rows >= options.min_seal_rows;
+  // On a quiet server nobody else moves the horizon past what was retired last.
+  if (stats.waiting_count > 0 && stats.newest_retired_xid >= pager.next_xid()) GetCurrentTransactionId();
+}
 
 // One step of one index, in a transaction. `seal_any`: however small the growing part is.
 StepResult run_step(Oid index_oid, bool seal_any) {
@@ -80,12 +117,15 @@ StepResult run_step(Oid index_oid, bool seal_any) {
     // The look-ups above took a catalog snapshot, which would hold back the horizon.
     InvalidateCatalogSnapshot();
     store::MaintainOptions options = maintain_options(open.index);
-    if (seal_any) options.min_seal_rows = 1;
+    if (seal_any) {
+      options.min_seal_rows = 1;
+      options.min_seal_age_us = 0;
+    }
     PgPager pager(open.index, open.heap, maintenance_access(open.index));
     pager.give_way();
     store::MaintainResult step;
     result.more = maintain_once(pager, options, false, &step);
-    result.growing_size = index_stats(open.index).growing_size;
+    if (!result.more) look_at_rest(pager, options, &result);
     SetUserIdAndSecContext(user, context);
     relation_close(open.index, RowExclusiveLock);
     relation_close(open.heap, AccessShareLock);
@@ -95,7 +135,7 @@ StepResult run_step(Oid index_oid, bool seal_any) {
   return result;
 }
 
-uint64_t run_index(Oid index, bool seal_any) {
+StepResult run_index(Oid index, bool seal_any) {
   for (;;) {
     CHECK_FOR_INTERRUPTS();
     if (ConfigReloadPending) {
@@ -103,7 +143,7 @@ uint64_t run_index(Oid index, bool seal_any) {
       ProcessConfigFile(PGC_SIGHUP);
     }
     StepResult const result = run_step(index, seal_any);
-    if (!result.more) return result.growing_size;
+    if (!result.more) return result;
   }
 }
 
@@ -127,17 +167,12 @@ List* list_other_indexes(Oid access_method, Oid first) {
   return indexes;
 }
 
-// Serves all indexes; then seals the largest growing parts until all together keep to strata.insert_buffer_size.
-void run_database(WorkerTask const& task) {
-  List* const indexes = lcons_oid(task.index, list_other_indexes(task.access_method, task.index));
-  int const count = list_length(indexes);
-  auto* sizes = static_cast<uint64_t*>(MemoryContextAllocZero(TopMemoryContext, sizeof(uint64_t) * size_t(count)));
-  uint64_t total = 0;
-  for (int i = 0; i < count; i++) total += sizes[i] = run_index(list_nth_oid(indexes, i), false);
+// Seals the largest growing parts until all together keep to strata.insert_buffer_size.
+void keep_to_buffer_size(List* indexes, uint64_t* sizes, uint64_t total) {
   uint64_t const limit = uint64_t(settings.insert_buffer_size_mb) << 20;
   while (total > limit) {
     int largest = 0;
-    for (int i = 1; i < count; i++)
+    for (int i = 1; i < list_length(indexes); i++)
       if (sizes[i] > sizes[largest]) largest = i;
     if (sizes[largest] == 0) break;
     run_index(list_nth_oid(indexes, largest), true);
@@ -146,15 +181,37 @@ void run_database(WorkerTask const& task) {
   }
 }
 
+// Serves all indexes once. True when something is about to become due.
+bool run_database(List* indexes) {
+  bool more_soon = false;
+  int const count = list_length(indexes);
+  auto* sizes = static_cast<uint64_t*>(MemoryContextAllocZero(TopMemoryContext, sizeof(uint64_t) * size_t(count)));
+  uint64_t total = 0;
+  for (int i = 0; i < count; i++) {
+    StepResult const rest = run_index(list_nth_oid(indexes, i), false);
+    more_soon = more_soon || rest.more_soon;
+    total += sizes[i] = rest.growing_size;
+  }
+  keep_to_buffer_size(indexes, sizes, total);
+  pfree(sizes);
+  return more_soon;
+}
+
+void run_worker(WorkerTask const& task) {
+  List* const indexes = lcons_oid(task.index, list_other_indexes(task.access_method, task.index));
+  for (int round = 0; round < idle_rounds_max && run_database(indexes); round++) {
+    int const wait_ms = Min(Max(settings.auto_flush_interval_ms, 1), idle_round_max_ms);
+    WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, wait_ms, PG_WAIT_EXTENSION);
+    ResetLatch(MyLatch);
+  }
+}
+
 }  // namespace
 
 void request_worker(Relation index) {
   if (settings.max_workers == 0 || RecoveryInProgress() || IsBinaryUpgrade || IsParallelWorker()) return;
   if (is_private(index)) return;
-  // Whoever has the lock does the work already.
-  PgPager pager(index, nullptr);
-  if (!pager.try_lock(store::LockName::merge)) return;
-  pager.unlock(store::LockName::merge);
+  if (has_worker(RelationGetRelid(index))) return;
 
   BackgroundWorker worker;
   memset(&worker, 0, sizeof worker);
@@ -181,6 +238,6 @@ void strata_maintenance_main(Datum /* argument */) {
   pqsignal(SIGTERM, die);
   BackgroundWorkerUnblockSignals();
   BackgroundWorkerInitializeConnectionByOid(task.database, InvalidOid, 0);
-  if (!RecoveryInProgress() && take_slot()) run_database(task);
+  if (!RecoveryInProgress() && take_for_life(index_tag(task.index)) && take_slot()) run_worker(task);
   proc_exit(0);
 }
