@@ -8,7 +8,9 @@
 //   G1  every page of a growing object carries its id from before the object's manifest entry names the page.
 //   G2  pages fill in order: a page with row_count > 0 follows pages that are full.
 //   G3  rows [0, row_count) never change, but for their bit in `deleted`.
-//   G4  flag sealed: nothing is appended to this page or any page after it, for ever.
+//   G4  flag sealed: nothing is appended to this page or any page after it, for ever. It is set only after the object
+//       was frozen in the manifest.
+//   G5  the bytes in use end with the last row; bits of `deleted` at and past row_count are zero.
 // Written by: insert (append), vacuum (deleted), seal (sealed flag). Read by: search, vacuum, seal, merge.
 // History: v1 as here.
 #pragma once

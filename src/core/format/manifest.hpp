@@ -10,8 +10,8 @@
 //   F3  free extents are sorted, neither empty nor adjacent, and none ends at the frontier.
 //   F4  an object in state building belongs to whoever holds the merge lock; when nobody does, it is garbage.
 //   F5  an object in state retired was in force until generation changed at retired_xid; readers older than that may
-//   still
-//       read it.
+//       still read it.
+//   F6  pages of objects in state live or frozen lie within the file.
 // History: v1 as here.
 #pragma once
 #include <cstddef>

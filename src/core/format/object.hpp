@@ -4,8 +4,9 @@
 //
 //   O1  streams do not overlap and lie in [1, page_count).
 //   O2  all fields are fixed when the object is published, but for deleted_count and delete_generation (hints of the
-//   delete
-//       bitmap, changed in the same action as the bitmap) and the bits of the delete bitmap.
+//       delete bitmap, changed in the same action as the bitmap) and the bits of the delete bitmap.
+//   O3  a stream has as many pages as its bytes need; the streams of a segment have the sizes that follow from its
+//       counts and the shape of the index.
 // Streams of a segment (rows in list order; ranked rows first, then rows whose vector is zero under cosine, then rows
 // whose vector is NULL):
 //   directory      float2 {first_row (u32), mean squared residual (f32)} for every list, and one closing entry; flat:
