@@ -1,7 +1,9 @@
 // Verifies every invariant of the format: the SQL function strata.verify, the simulation and the fuzzers all run this.
 #pragma once
+#include <algorithm>
 #include <cmath>
 
+#include "core/policy/stop_model.hpp"
 #include "core/sets/bloom.hpp"
 #include "store/row_source.hpp"
 
@@ -17,55 +19,71 @@ struct CheckResult {
 
 namespace detail {
 
-// F1, F3: every block below the frontier has exactly one owner.
+// F1, F2, F3: every block below the frontier has exactly one owner.
 template <Pager P>
 Status check_space(P& pager, Manifest const& manifest, CheckResult* result) {
-  uint32_t frontier = manifest.header.frontier;
-  size_t bytes = sets::bitmap_size(frontier);
-  auto* owned = static_cast<std::byte*>(pager.allocate(bytes + 1));
-  std::memset(owned, 0, bytes + 1);
-  auto claim = [&](uint32_t start, uint32_t count) -> Status {
-    if (count == 0 || uint64_t(start) + count > frontier) return corrupt("extent lies outside of the index", start);
-    for (uint32_t block = start; block < start + count; block++)
-      if (!sets::bitmap_set(owned, block)) return corrupt("block has two owners", block);
-    return {};
-  };
-  Status status = claim(0, 1);
-  for (uint32_t i = 0; i < 2 && status.ok(); i++)
-    status = claim(manifest.meta.slot[i].start, manifest.meta.slot[i].page_count);
   uint32_t last_id = 0;
+  Array<ExtentDisk> claims;
+  claims.push(pager, {0, 1});
+  for (format::SlotDisk const& slot : manifest.meta.slot) claims.push(pager, {slot.start, slot.page_count});
   for (auto const& object : manifest.objects) {
-    if (!status.ok()) break;
     if (object.disk.id <= last_id || object.disk.id >= manifest.header.next_object_id)
-      status = corrupt("object ids are out of order", object.disk.id);
+      return corrupt("object ids are out of order", object.disk.id);
     last_id = object.disk.id;
-    for (ExtentDisk const& extent : object.extents)
-      if (status.ok()) status = claim(extent.start, extent.count);
+    for (ExtentDisk const& extent : object.extents) claims.push(pager, extent);
   }
-  uint32_t previous_end = 0;
   for (ExtentDisk const& extent : manifest.free) {
-    if (!status.ok()) break;
-    if (extent.start <= previous_end && previous_end != 0)
-      status = corrupt("free extents are not sorted or touch", extent.start);
-    previous_end = extent.start + extent.count;
-    if (previous_end == frontier) status = corrupt("free extent ends at the frontier", extent.start);
-    if (status.ok()) status = claim(extent.start, extent.count);
     result->free_page_count += extent.count;
+    claims.push(pager, extent);
   }
-  for (uint32_t block = 0; block < frontier && status.ok(); block++)
-    if (!sets::bitmap_test(owned, block)) status = corrupt("block has no owner", block);
-  result->page_count = frontier;
-  pager.release(owned);
+  std::sort(claims.begin(), claims.end(), [](ExtentDisk const& a, ExtentDisk const& b) { return a.start < b.start; });
+  uint64_t end = 0;
+  Status status;
+  uint64_t hole = UINT64_MAX;
+  for (ExtentDisk const& extent : claims) {
+    if (extent.start < end && status.ok()) status = corrupt("block has two owners", extent.start);
+    if (extent.start > end && hole == UINT64_MAX) hole = end;
+    end = uint64_t(extent.start) + extent.count;
+  }
+  if (hole == UINT64_MAX && end != manifest.header.frontier) hole = end;
+  if (status.ok() && hole != UINT64_MAX) status = corrupt("block has no owner", hole);
+  result->page_count = manifest.header.frontier;
+  pager.release(claims.items);
   return status;
 }
 
+// What the manifest names as in force is there.
+inline Status check_names(Manifest const& manifest) {
+  auto is_there = [&manifest](uint32_t id, ObjectKind kind) {
+    ManifestObject const* object = manifest.find(ObjectId(id));
+    return id == 0 || (object && object->disk.kind == kind && object->disk.state == ObjectState::live);
+  };
+  if (!is_there(manifest.header.frame, ObjectKind::frame)) return corrupt("manifest lacks its frame");
+  if (!is_there(manifest.header.epoch, ObjectKind::epoch)) return corrupt("manifest lacks its epoch");
+  for (auto const& object : manifest.objects) {
+    if (object.disk.state != ObjectState::live && object.disk.state != ObjectState::frozen) continue;
+    if (!is_there(object.disk.frame, ObjectKind::frame))
+      return corrupt("object names a frame that is not there", object.disk.id);
+    if (!is_there(object.disk.epoch, ObjectKind::epoch))
+      return corrupt("object names an epoch that is not there", object.disk.id);
+  }
+  return {};
+}
+
+inline format::PageKind kind_of_page(IndexShape const& shape, ObjectDisk const& object, uint32_t page_no) {
+  if (object.kind != ObjectKind::growing) return page_no ? format::PageKind::stream : format::PageKind::object_header;
+  return page_no % shape.growing.group_page_count ? format::PageKind::growing_tail : format::PageKind::growing;
+}
+
+// P1 to P3 of every page.
 template <Pager P>
-Status check_pages(P& pager, ManifestObject const& object) {
+Status check_pages(P& pager, IndexShape const& shape, ManifestObject const& object) {
   for (uint32_t page_no = 0; page_no < object.disk.page_count; page_no++) {
     if ((page_no & 0x3F) == 0) pager.check_interrupts();
+    format::PageKind kind = kind_of_page(shape, object.disk, page_no);
     Status status = pager.read(block_of(object, page_no), [&](format::PageView page) {
       format::PageTailDisk tail = page.tail();
-      Status checked = format::check_page(page, tail.kind, object.id(), page_no);
+      Status checked = format::check_page(page, kind, object.id(), page_no);
       for (uint32_t i = tail.used; i < format::page_body_size && checked.ok(); i++)
         if (page.body()[i] != std::byte{0}) checked = corrupt("page has bytes past its end", page_no);
       return checked;
@@ -75,21 +93,97 @@ Status check_pages(P& pager, ManifestObject const& object) {
   return {};
 }
 
+// O1.
+template <Pager P>
+Status check_streams(P& pager, ManifestObject const& object, ObjectHeaderDisk* header) {
+  Status status = read_header(pager, object, header);
+  for (uint32_t i = 0; i < header->stream_count && status.ok(); i++)
+    for (uint32_t j = 0; j < i && status.ok(); j++) {
+      StreamDisk const &a = header->stream[i], &b = header->stream[j];
+      if (a.kind == b.kind && a.column == b.column) status = corrupt("object has a stream twice", object.disk.id);
+      if (a.page_count && b.page_count && a.first_page < b.first_page + b.page_count &&
+          b.first_page < a.first_page + a.page_count)
+        status = corrupt("streams overlap", object.disk.id);
+    }
+  return status;
+}
+
+// The flag comes after the edit that freezes the object (G4): a manifest read after the flag knows of it.
+template <Pager P>
+Status check_still_live(P& pager, ObjectId id) {
+  Manifest manifest{};
+  Status status = load_manifest(pager, &manifest);
+  ManifestObject const* object = manifest.find(id);
+  if (status.ok() && object && object->disk.state == ObjectState::live)
+    status = corrupt("page of a live growing object is sealed", raw(id));
+  release_manifest(pager, &manifest);
+  return status;
+}
+
+// The error may be infinite, scale and norm are not.
+inline bool refine_is_sound(std::byte const* row) {
+  quant::RefineRowDisk code;
+  std::memcpy(&code, row, sizeof code);
+  return code.scale >= 0 && std::isfinite(code.scale) && code.norm2 >= 0 && std::isfinite(code.norm2) &&
+         math::half_to_float(code.error) >= 0;
+}
+
+// G2 to G4. From the last group to the first: a group that has rows was preceded by full ones when it was read, and
+// they stay full, whatever is inserted meanwhile.
 template <Pager P>
 Status check_growing(P& pager, IndexShape const& shape, ManifestObject const& object, CheckResult* result) {
-  auto* scratch = static_cast<std::byte*>(pager.allocate(shape.growing.entry_size));
-  bool ended = false;
+  auto const& growing = shape.growing;
+  auto* scratch = static_cast<std::byte*>(pager.allocate(growing.entry_size));
+  bool followed = false, sealed = false, strange = false, unsound = false;
   Status status;
-  for (uint32_t group = 0; group < group_count_of(shape, object) && status.ok(); group++) {
-    uint32_t rows = 0;
-    status = visit_growing_group(
-        pager, shape, object, group, scratch, &rows,
-        [&](uint64_t, RowView const&, bool deleted) { (deleted ? result->deleted_count : result->row_count)++; });
-    if (ended && rows > 0) status = corrupt("growing rows follow a page that is not full", group);
-    ended = ended || rows < shape.growing.capacity;
+  if (object.disk.page_count % growing.group_page_count != 0)
+    status = corrupt("growing object ends within a group", object.disk.id);
+  for (uint32_t left = group_count_of(shape, object); left > 0 && status.ok(); left--) {
+    uint32_t group = left - 1, rows = 0;
+    status = visit_growing_group(pager, shape, object, group, scratch, &rows,
+                                 [&](uint64_t, RowView const& row, bool deleted) {
+                                   (deleted ? result->deleted_count : result->row_count)++;
+                                   strange = strange || row.flags > format::row_is_zero;
+                                   unsound = unsound || (row.flags == 0 && !refine_is_sound(row.refine));
+                                 });
+    if (status.ok() && strange) status = corrupt("growing row has unknown flags", group);
+    if (status.ok() && unsound) status = corrupt("refine code is not finite", group);
+    if (!status.ok()) break;
+    if (followed && rows < growing.capacity) status = corrupt("growing rows follow a page that is not full", group);
+    followed = followed || rows > 0;
+    status =
+        !status.ok()
+            ? status
+            : pager.read(block_of(object, group * growing.group_page_count), [&](format::PageView page) {
+                auto const& header = page.as<format::GrowingPageDisk>();
+                sealed = sealed || header.flags & format::growing_sealed;
+                if (header.row_count > growing.capacity) return corrupt("growing page claims too many rows", group);
+                if (sets::bitmap_any(header.deleted, header.row_count, format::growing_page_rows_max))
+                  return corrupt("row that is not there is deleted", group);
+                uint64_t used = sizeof header + uint64_t(header.row_count) * growing.entry_size;
+                if (used > format::page_body_size) used = format::page_body_size;
+                return page.tail().used == used ? Status{} : corrupt("growing page does not end with its rows", group);
+              });
   }
+  if (status.ok() && sealed && object.disk.state == ObjectState::live) status = check_still_live(pager, object.id());
   pager.release(scratch);
   return status;
+}
+
+// Bits and their count change in one action; when they were read apart, and VACUUM came in between, again.
+template <Pager P>
+Status check_deleted(P& pager, IndexShape const& shape, RowSource& source, uint64_t* deleted) {
+  for (;;) {
+    uint32_t generation = source.delete_generation;
+    *deleted = sets::bitmap_count(source.deleted, 0, source.row_count);
+    if (sets::bitmap_any(source.deleted, source.row_count, sets::bitmap_size(source.row_count) * 8))
+      return corrupt("row that is not there is deleted", source.object.disk.id);
+    if (*deleted == source.header->deleted_count) return {};
+    pager.check_interrupts();
+    if (Status status = read_deleted(pager, shape, source); !status.ok()) return status;
+    if (generation == source.delete_generation)
+      return corrupt("deleted rows do not match their count", source.object.disk.id);
+  }
 }
 
 template <Pager P>
@@ -112,7 +206,7 @@ Status check_directory(P& pager, ManifestObject const& object, ObjectHeaderDisk 
     std::memcpy(&entry, bytes, sizeof entry);
     bool last = list == object.disk.list_count;
     if (entry.first_row < previous || entry.first_row > header.ranked_count || (list == 0 && entry.first_row != 0) ||
-        (last && entry.first_row != header.ranked_count))
+        (last && entry.first_row != header.ranked_count) || !std::isfinite(entry.mean_residual2))
       status = corrupt("directory is out of order", object.disk.id);
     previous = entry.first_row;
   }
@@ -127,18 +221,17 @@ Status check_segment(P& pager, IndexShape const& shape, Manifest const& manifest
   RowSource source;
   Status status = open_source(pager, shape, manifest, object, ObjectId(object.disk.frame), &source);
   if (!status.ok()) return status;
-  uint64_t deleted = sets::bitmap_count(source.deleted, 0, source.row_count);
-  if (deleted != source.header->deleted_count) return corrupt("deleted rows do not match their count", object.disk.id);
+  uint64_t deleted = 0;
+  if (status = check_deleted(pager, shape, source, &deleted); !status.ok()) return status;
   result->deleted_count += deleted;
   result->row_count += source.row_count - deleted;
-  if (uint64_t(object.disk.frame) && !manifest.find(ObjectId(object.disk.frame)))
-    return corrupt("segment names a frame that is not there", object.disk.id);
   status = check_directory(pager, object, *source.header, manifest);
   StreamDisk const* blooms[2] = {find_stream(*source.header, StreamKind::bloom, format::tid_column),
                                  find_stream(*source.header, StreamKind::bloom, format::hash_column)};
   std::byte* bits[2] = {};
   for (int i = 0; i < 2 && status.ok(); i++) {
-    if (!blooms[i]) return corrupt("segment lacks a bloom filter", object.disk.id);
+    if (!blooms[i] || blooms[i]->byte_size == 0 || blooms[i]->byte_size % sets::bloom_block_size != 0)
+      return corrupt("segment lacks a bloom filter", object.disk.id);
     bits[i] = static_cast<std::byte*>(pager.allocate(blooms[i]->byte_size));
     status = read_stream(pager, object, *blooms[i], 0, blooms[i]->byte_size, bits[i]);
   }
@@ -152,15 +245,71 @@ Status check_segment(P& pager, IndexShape const& shape, Manifest const& manifest
       if (!sets::bloom_may_contain(bits[i], uint32_t(blooms[i]->byte_size / sets::bloom_block_size), keys[i]))
         status = corrupt("bloom filter denies a row of its segment", row);
     if (view.flags) continue;
-    quant::RefineRowDisk code;
-    std::memcpy(&code, view.refine, sizeof code);
-    if (!(code.scale >= 0) || !(code.norm2 >= 0) || !std::isfinite(code.scale) || !std::isfinite(code.norm2))
-      status = corrupt("refine code is not finite", row);
+    if (status.ok() && !refine_is_sound(view.refine)) status = corrupt("refine code is not finite", row);
   }
   for (std::byte* memory : bits)
     if (memory) pager.release(memory);
   close_source(pager, &source);
   return status;
+}
+
+// Centroids and residuals are numbers.
+template <Pager P>
+Status check_epoch(P& pager, IndexShape const& shape, Manifest const& manifest, ManifestObject const& object) {
+  EpochView* view = nullptr;
+  if (Status status = open_epoch(pager, shape, manifest, object.id(), &view); !status.ok()) return status;
+  auto* scratch = pager.allocate(view->centroid_size);
+  auto* centroid = static_cast<float*>(pager.allocate(size_t(shape.padded_dim) * sizeof(float)));
+  Status status;
+  for (uint32_t list = 0; list < view->list_count && status.ok(); list++) {
+    if ((list & 0x3F) == 0) pager.check_interrupts();
+    float residual = 0;
+    status = read_centroid(pager, shape, *view, list, scratch, centroid);
+    if (status.ok())
+      status = read_stream(pager, object, view->residuals, uint64_t(list) * sizeof(float), sizeof residual, &residual);
+    bool finite = std::isfinite(residual);
+    for (uint32_t i = 0; i < shape.padded_dim; i++) finite = finite && std::isfinite(centroid[i]);
+    if (status.ok() && !finite) status = corrupt("list of an epoch is not finite", list);
+  }
+  pager.release(centroid);
+  pager.release(scratch);
+  pager.release(view);
+  return status;
+}
+
+template <Pager P>
+Status check_calibration(P& pager, ManifestObject const& object, ObjectHeaderDisk const& header) {
+  policy::StopModelDisk model;
+  StreamDisk const* stream = find_stream(header, StreamKind::stop_model);
+  if (!stream || stream->byte_size != sizeof model) return corrupt("calibration is malformed", object.disk.id);
+  Status status = read_stream(pager, object, *stream, 0, sizeof model, &model);
+  return status.ok() ? policy::check_stop_model(model) : status;
+}
+
+template <Pager P>
+Status check_object(P& pager, IndexShape const& shape, Manifest const& manifest, ManifestObject const& object,
+                    ObjectHeaderDisk* header, CheckResult* result) {
+  Status status = check_pages(pager, shape, object);
+  if (status.ok() && object.disk.kind != ObjectKind::growing) status = check_streams(pager, object, header);
+  if (!status.ok()) return status;
+  switch (object.disk.kind) {
+    case ObjectKind::growing:
+      return check_growing(pager, shape, object, result);
+    case ObjectKind::segment:
+      return check_segment(pager, shape, manifest, object, result);
+    case ObjectKind::epoch:
+      return check_epoch(pager, shape, manifest, object);
+    case ObjectKind::frame: {
+      quant::Frame frame;
+      status = load_frame(pager, shape, manifest, object.id(), &frame);
+      pager.release(const_cast<float*>(frame.mean));
+      return status;
+    }
+    case ObjectKind::calibration:
+      return check_calibration(pager, object, *header);
+    default:
+      return corrupt("object of unknown kind", object.disk.id);
+  }
 }
 
 }  // namespace detail
@@ -176,34 +325,14 @@ Status check(P& pager, CheckResult* result) {
   IndexShape shape = shape_of(manifest->meta);
   if (shape.growing.entry_size != manifest->meta.entry_size) return corrupt("meta page has a wrong entry size");
   status = detail::check_space(pager, *manifest, result);
+  if (status.ok()) status = detail::check_names(*manifest);
   auto* header = static_cast<ObjectHeaderDisk*>(pager.allocate(sizeof(ObjectHeaderDisk)));
   for (auto const& object : manifest->objects) {
     bool readable = object.disk.state == ObjectState::live || object.disk.state == ObjectState::frozen;
     if (!status.ok()) break;
     if (!readable) continue;
     result->object_count++;
-    status = detail::check_pages(pager, object);
-    if (!status.ok()) break;
-    switch (object.disk.kind) {
-      case ObjectKind::growing:
-        status = detail::check_growing(pager, shape, object, result);
-        break;
-      case ObjectKind::segment:
-        status = detail::check_segment(pager, shape, *manifest, object, result);
-        break;
-      case ObjectKind::epoch: {
-        EpochView* view = nullptr;
-        status = open_epoch(pager, shape, *manifest, object.id(), &view);
-        if (view) pager.release(view);
-        break;
-      }
-      case ObjectKind::frame:
-      case ObjectKind::calibration:
-        status = read_header(pager, object, header);
-        break;
-      default:
-        status = corrupt("object of unknown kind", object.disk.id);
-    }
+    status = detail::check_object(pager, shape, *manifest, object, header, result);
   }
   pager.release(header);
   release_manifest(pager, manifest);

@@ -12,6 +12,7 @@ struct Inserter {
   quant::Frame frame;  // of cursor.frame
   std::byte* entry;    // shape.growing.entry_size bytes
   float* z;            // padded_dim floats
+  ObjectId left;       // whose page was found sealed or foreign last: a manifest read afterwards does not call it live
 };
 
 template <Pager P>
@@ -54,6 +55,10 @@ AppendResult append_entry(P& pager, Inserter& inserter) {
       return {{}, sealed ? Append::stale : Append::full};
     }
     uint32_t offset = uint32_t(sizeof header) + header.row_count * growing.entry_size;
+    if (page.view().tail().used != offset) {
+      action.abandon();
+      return {corrupt("growing page does not end with its rows", page_no), Append::full};
+    }
     uint32_t part = growing.entry_size;
     if (part > format::page_body_size - offset) part = format::page_body_size - offset;
     std::memcpy(page.body() + offset, inserter.entry, part);
@@ -99,8 +104,9 @@ Status first_frame(P& pager, Inserter& inserter, Manifest& manifest, float const
     quant::rotate(inserter.shape.seed, inserter.shape.dim, vector, mean);
     double norm2 = 0;
     for (uint32_t i = 0; i < padded; i++) norm2 += double(mean[i]) * mean[i];
-    unit = quant::unit_of(__builtin_sqrt(norm2));
-    for (uint32_t i = 0; i < padded; i++) mean[i] /= unit;
+    unit = quant::unit_of(std::sqrt(norm2));
+    // A rotation that leaves the floats gives no mean.
+    for (uint32_t i = 0; i < padded; i++) mean[i] = std::isfinite(norm2) ? mean[i] / unit : 0.0f;
   }
   Status status = add_frame(pager, inserter.shape, manifest, mean, unit, id);
   pager.release(mean);
@@ -114,6 +120,8 @@ Status find_room(P& pager, Inserter& inserter, float const* vector) {
   Status status = load_manifest(pager, &manifest);
   if (!status.ok()) return status;
   ManifestObject* object = find_lane(manifest, inserter.lane);
+  if (object && object->id() == inserter.left)
+    return corrupt("page of a live growing object is sealed or belongs to another", object->disk.id);
   if (object) status = take_cursor(pager, inserter, *object);
   if (status.ok() && (!object || inserter.cursor.group == inserter.cursor.group_count)) {
     release_manifest(pager, &manifest);
@@ -143,8 +151,9 @@ Status find_room(P& pager, Inserter& inserter, float const* vector) {
   }
   if (status.ok() && object && inserter.cursor.frame != ObjectId(object->disk.frame)) {
     if (inserter.frame.mean) pager.release(const_cast<float*>(inserter.frame.mean));
-    inserter.cursor.frame = ObjectId(object->disk.frame);
-    status = load_frame(pager, inserter.shape, manifest, inserter.cursor.frame, &inserter.frame);
+    inserter.cursor.frame = ObjectId::none;
+    status = load_frame(pager, inserter.shape, manifest, ObjectId(object->disk.frame), &inserter.frame);
+    if (status.ok()) inserter.cursor.frame = ObjectId(object->disk.frame);
   }
   release_manifest(pager, &manifest);
   return status;
@@ -171,7 +180,7 @@ Status insert_row(P& pager, Inserter& inserter, Tid tid, uint16_t flags, uint64_
       std::byte* at = inserter.entry;
       std::memcpy(at, &row, sizeof row);
       at += sizeof row;
-      if (inserter.shape.growing.columns_size) std::memcpy(at, columns, inserter.shape.growing.columns_size);
+      if (columns) std::memcpy(at, columns, inserter.shape.growing.columns_size);
       at += inserter.shape.growing.columns_size;
       if (vector) {
         quant::to_frame(inserter.frame, vector, inserter.z);
@@ -184,10 +193,12 @@ Status insert_row(P& pager, Inserter& inserter, Tid tid, uint16_t flags, uint64_
     auto result = detail::append_entry(pager, inserter);
     if (!result.status.ok()) return result.status;
     if (result.append == detail::Append::done) return {};
-    if (result.append == detail::Append::full)
+    if (result.append == detail::Append::full) {
       cursor.group++;
-    else
+    } else {
+      inserter.left = cursor.object;
       cursor.object = ObjectId::none;
+    }
     pager.check_interrupts();
   }
 }

@@ -72,6 +72,9 @@ Status decode_manifest(P& pager, std::byte const* bytes, uint32_t size, Manifest
     ManifestObject object{};
     std::memcpy(&object.disk, at, sizeof object.disk);
     at += sizeof object.disk;
+    if (uint32_t(object.disk.kind) - 1 >= uint32_t(ObjectKind::calibration) ||
+        uint32_t(object.disk.state) - 1 >= uint32_t(ObjectState::retired))
+      return corrupt("object of unknown kind or state", object.disk.id);
     if (object.disk.extent_count > extents_left) return corrupt("manifest has too few extents", object.disk.id);
     extents_left -= object.disk.extent_count;
     object.extents.reserve(pager, object.disk.extent_count);
@@ -93,6 +96,28 @@ Status decode_manifest(P& pager, std::byte const* bytes, uint32_t size, Manifest
   manifest->free.count = header.free_extent_count;
   if (header.free_extent_count)
     std::memcpy(manifest->free.items, extents, header.free_extent_count * sizeof(ExtentDisk));
+  uint64_t end = 0;
+  for (ExtentDisk const& extent : manifest->free) {
+    if (extent.count == 0 || (end != 0 && extent.start <= end))
+      return corrupt("free extents are not sorted or touch", extent.start);
+    end = uint64_t(extent.start) + extent.count;
+    if (end >= header.frontier) return corrupt("free extent lies at or past the frontier", extent.start);
+  }
+  return {};
+}
+
+// Sizes on pages are believed only as far as the file reaches: pages of a readable object were all written before the
+// manifest named them. What is free, being written or retired may lie past the end of a file that a crash left short.
+inline Status check_reach(Manifest const& manifest, uint32_t block_count) {
+  for (format::SlotDisk const& slot : manifest.meta.slot)
+    if (uint64_t(slot.start) + slot.page_count > manifest.header.frontier)
+      return corrupt("manifest slot lies past the frontier", slot.start);
+  for (ManifestObject const& object : manifest.objects) {
+    if (object.disk.state != ObjectState::live && object.disk.state != ObjectState::frozen) continue;
+    for (ExtentDisk const& extent : object.extents)
+      if (uint64_t(extent.start) + extent.count > block_count)
+        return corrupt("object lies past the end of the file", object.disk.id);
+  }
   return {};
 }
 
@@ -149,7 +174,11 @@ Status load_manifest(P& pager, Manifest* manifest) {
     MetaDisk& meta = manifest->meta;
     if (Status status = read_meta(pager, &meta); !status.ok()) return status;
     format::SlotDisk slot = meta.slot[meta.active_slot];
-    auto* bytes = static_cast<std::byte*>(pager.allocate(meta.manifest_size + 1));
+    uint32_t block_count = pager.block_count();
+    uint32_t page_count = (meta.manifest_size - 1) / format::page_body_size + 1;
+    if (meta.manifest_size == 0 || slot.start + page_count > block_count)
+      return corrupt("manifest lies past the end of the file", slot.start);
+    auto* bytes = static_cast<std::byte*>(pager.allocate(meta.manifest_size));
     bool overtaken = false;
     for (uint32_t done = 0, page_no = 0; done < meta.manifest_size && !overtaken; page_no++) {
       uint32_t part = meta.manifest_size - done;
@@ -179,6 +208,8 @@ Status load_manifest(P& pager, Manifest* manifest) {
         status = corrupt("manifest has a wrong checksum");
       else if (manifest->header.generation != meta.generation)
         status = corrupt("manifest has a wrong generation");
+      else
+        status = detail::check_reach(*manifest, block_count);
     }
     pager.release(bytes);
     return status;

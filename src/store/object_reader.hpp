@@ -1,6 +1,9 @@
 // Reading sealed objects: header, streams, frames.
 #pragma once
+#include <cmath>
+
 #include "core/format/object.hpp"
+#include "core/sets/bitmap.hpp"
 #include "store/manifest.hpp"
 #include "store/shape.hpp"
 
@@ -26,6 +29,37 @@ inline StreamDisk const* find_stream(ObjectHeaderDisk const& header, StreamKind 
   for (uint32_t i = 0; i < header.stream_count; i++)
     if (header.stream[i].kind == kind && header.stream[i].column == column) return &header.stream[i];
   return nullptr;
+}
+
+// The header of a segment whose streams have the sizes that follow from its counts: readers need not ask again.
+template <Pager P>
+Status read_segment_header(P& pager, IndexShape const& shape, ManifestObject const& object, ObjectHeaderDisk* header) {
+  Status status = read_header(pager, object, header);
+  if (!status.ok()) return status;
+  uint64_t rows = header->row_count, ranked = header->ranked_count;
+  uint64_t blocks = (ranked + quant::block_rows - 1) / quant::block_rows;
+  uint64_t entries = header->epoch ? uint64_t(header->list_count) + 1 : 0;
+  struct Wanted {
+    StreamKind kind;
+    uint64_t byte_size;
+  };
+  Wanted const wanted[] = {{StreamKind::ids, rows * 6},
+                           {StreamKind::hashes, rows * 8},
+                           {StreamKind::delete_bitmap, sets::bitmap_size(rows)},
+                           {StreamKind::scan_codes, blocks * quant::block_size(shape.padded_dim, shape.scan.bits)},
+                           {StreamKind::refine_codes, ranked * shape.refine_size},
+                           {StreamKind::directory, entries * sizeof(format::DirectoryEntryDisk)}};
+  for (Wanted const& one : wanted) {
+    StreamDisk const* stream = find_stream(*header, one.kind);
+    if (!stream && (one.kind != StreamKind::directory || entries))
+      return corrupt("segment lacks a stream", object.disk.id);
+    if (stream && stream->byte_size != one.byte_size)
+      return corrupt("stream does not match the counts of its segment", object.disk.id);
+    if (one.kind == StreamKind::scan_codes && stream->bytes_per_page % quant::unit_size != 0)
+      return corrupt("scan codes are not cut at their units", object.disk.id);
+  }
+  if (header->epoch == 0 && header->list_count != 0) return corrupt("segment has lists but no epoch", object.disk.id);
+  return {};
 }
 
 // Calls fn(bytes, size) -> void once for every piece of [offset, offset + size) that lies on one page, in order, under
@@ -106,6 +140,8 @@ void close_stream(P& pager, StreamCursor* cursor) {
 template <Pager P>
 Status next_bytes(P& pager, ManifestObject const& object, StreamCursor& cursor, uint64_t offset, uint32_t size,
                   std::byte const** bytes) {
+  if (offset > cursor.stream.byte_size || size > cursor.stream.byte_size - offset)
+    return corrupt("read past the end of a stream", object.disk.id);
   uint32_t at = uint32_t(offset % cursor.stream.bytes_per_page);
   if (at + size > cursor.stream.bytes_per_page) {
     *bytes = cursor.scratch;
@@ -117,7 +153,6 @@ Status next_bytes(P& pager, ManifestObject const& object, StreamCursor& cursor, 
     uint64_t part = cursor.stream.byte_size - start;
     if (part > cursor.stream.bytes_per_page) part = cursor.stream.bytes_per_page;
     cursor.page_index = UINT64_MAX;
-    if (offset + size > cursor.stream.byte_size) return corrupt("read past the end of a stream", object.disk.id);
     if (Status status = read_stream(pager, object, cursor.stream, start, part, cursor.page); !status.ok())
       return status;
     cursor.page_index = index;
@@ -140,10 +175,14 @@ Status load_frame(P& pager, IndexShape const& shape, Manifest const& manifest, O
   Status status = read_header(pager, *object, header);
   if (status.ok()) {
     StreamDisk const* stream = find_stream(*header, StreamKind::mean);
-    if (!stream || stream->byte_size != size_t(shape.padded_dim) * sizeof(float) || !(header->unit > 0))
+    int exponent = 0;
+    bool power_of_two = header->unit > 0 && std::isfinite(header->unit) && std::frexp(header->unit, &exponent) == 0.5f;
+    if (!stream || stream->byte_size != size_t(shape.padded_dim) * sizeof(float) || !power_of_two)
       status = corrupt("frame is malformed", raw(id));
     else
       status = read_stream(pager, *object, *stream, 0, stream->byte_size, mean);
+    for (uint32_t i = 0; i < shape.padded_dim && status.ok(); i++)
+      if (!std::isfinite(mean[i])) status = corrupt("mean of a frame is not finite", raw(id));
     frame->unit = header->unit;
   }
   pager.release(header);

@@ -21,7 +21,8 @@ Status publish_segment(P& pager, ObjectId id) {
 // The frame of an index that gets its first rows from a bulk load too small for a codebook. `sample`: rows in the frame
 // of an index without rows (load_frame with none). Does nothing when the sample is empty or the index has a frame.
 template <Pager P>
-Status make_first_frame(P& pager, IndexShape const& shape, Sample const& sample) {
+Status make_first_frame(P& pager, IndexShape const& shape, Sample sample) {
+  detail::drop_outliers(pager, shape.padded_dim, &sample);
   if (sample.count == 0) return {};
   auto* mean = static_cast<float*>(pager.allocate(size_t(shape.padded_dim) * sizeof(float)));
   detail::FrameShift shift = detail::frame_shift(shape.padded_dim, sample, mean);

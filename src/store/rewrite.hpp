@@ -267,6 +267,11 @@ Status rewrite(P& pager, ObjectId const* ids, uint32_t id_count, RewriteResult* 
     if (object && live_estimate >= object->disk.list_count / 2)
       status = open_epoch(pager, shape, *manifest, epoch, &work.epoch);
   }
+  for (uint32_t i = 0; i < work.input_count && work.epoch && status.ok(); i++) {
+    ObjectDisk const& disk = work.inputs[i].object.disk;
+    if (disk.epoch == raw(epoch) && disk.list_count != work.epoch->list_count)
+      status = corrupt("segment and its epoch differ in the number of lists", disk.id);
+  }
   if (status.ok() && live_estimate >= UINT32_MAX)
     status = {Code::limit, "a segment cannot hold that many rows", live_estimate};
   if (!status.ok()) return status;

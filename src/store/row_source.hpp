@@ -16,6 +16,7 @@ struct RowSource {
   std::byte* entry;  // growing: one row; sealed with another frame: one refine row
   quant::Frame frame;
   bool reframe;           // its frame is not the target's
+  float mean_norm;        // of `frame`, when reframe
   float* z;               // padded_dim floats when reframe
   uint32_t directory_at;  // next list whose rows were not yet named, see list_of_row
   StreamCursor directory;
@@ -27,11 +28,9 @@ namespace detail {
 template <Pager P>
 Status read_deleted(P& pager, IndexShape const& shape, RowSource& source) {
   if (source.object.disk.kind == ObjectKind::segment) {
-    if (Status status = read_header(pager, source.object, source.header); !status.ok()) return status;
+    if (Status status = read_segment_header(pager, shape, source.object, source.header); !status.ok()) return status;
     source.delete_generation = source.header->delete_generation;
     StreamDisk const* stream = find_stream(*source.header, StreamKind::delete_bitmap);
-    if (!stream || stream->byte_size != sets::bitmap_size(source.row_count))
-      return corrupt("segment has no delete bitmap", source.object.disk.id);
     return read_stream(pager, source.object, *stream, 0, stream->byte_size, source.deleted);
   }
   uint32_t capacity = shape.growing.capacity;
@@ -62,7 +61,7 @@ Status open_source(P& pager, IndexShape const& shape, Manifest const& manifest, 
   Status status;
   if (object.disk.kind == ObjectKind::segment) {
     source->header = static_cast<ObjectHeaderDisk*>(pager.allocate(sizeof(ObjectHeaderDisk)));
-    status = read_header(pager, object, source->header);
+    status = read_segment_header(pager, shape, object, source->header);
     if (status.ok()) status = open_stream(pager, object, *source->header, StreamKind::ids, 8, &source->ids);
     if (status.ok()) status = open_stream(pager, object, *source->header, StreamKind::hashes, 8, &source->hashes);
     if (status.ok())
@@ -73,10 +72,6 @@ Status open_source(P& pager, IndexShape const& shape, Manifest const& manifest, 
                            &source->directory);
     if (!status.ok()) return status;
     source->row_count = object.disk.row_count;
-    if (source->ids.stream.byte_size != uint64_t(source->row_count) * 6 ||
-        source->hashes.stream.byte_size != uint64_t(source->row_count) * 8 ||
-        source->refine.stream.byte_size != uint64_t(source->header->ranked_count) * shape.refine_size)
-      return corrupt("streams do not match the row count", object.disk.id);
   } else {
     uint64_t rows = 0;
     status = count_growing_rows(pager, shape, object, &rows);
@@ -90,6 +85,10 @@ Status open_source(P& pager, IndexShape const& shape, Manifest const& manifest, 
   source->z = static_cast<float*>(pager.allocate(size_t(shape.padded_dim) * sizeof(float)));
   source->reframe = ObjectId(object.disk.frame) != target_frame;
   if (source->reframe) status = load_frame(pager, shape, manifest, ObjectId(object.disk.frame), &source->frame);
+  double mean_norm2 = 0;
+  for (uint32_t i = 0; i < shape.padded_dim && source->reframe; i++)
+    mean_norm2 += double(source->frame.mean[i]) * source->frame.mean[i];
+  source->mean_norm = float(std::sqrt(mean_norm2));
   if (status.ok()) status = detail::read_deleted(pager, shape, *source);
   return status;
 }
@@ -169,8 +168,11 @@ void reframe_row(P& pager, IndexShape const& shape, RowSource const& source, qua
   reconstruct(pager, shape, source, target, *view, z);
   quant::encode_refine(shape.padded_dim, z, row);
   std::memcpy(&new_code, row, sizeof new_code);
-  float error =
-      math::half_to_float(old_code.error) * source.frame.unit / target.unit + math::half_to_float(new_code.error);
+  // The two sums of reconstruct() round once each, relative to a vector as long as the old mean or the new one.
+  float rounding = 0x1p-24f * (std::sqrt(old_code.norm2) + 2 * source.mean_norm) * source.frame.unit / target.unit +
+                   0x1p-24f * std::sqrt(new_code.norm2);
+  float error = math::half_to_float(old_code.error) * source.frame.unit / target.unit +
+                math::half_to_float(new_code.error) + rounding;
   new_code.error = math::float_to_half_up(error * 1.000001f);
   std::memcpy(row, &new_code, sizeof new_code);
   view->refine = row;

@@ -47,6 +47,12 @@ Status query_of_frame(P& pager, Search& search, ObjectId id, uint32_t* index) {
   if (Status status = load_frame(pager, shape, search.manifest, id, &query.frame); !status.ok()) return status;
   query.w = static_cast<float*>(pager.allocate(size_t(shape.padded_dim) * sizeof(float)));
   float unit = query.frame.unit;
+  if (!search.vector) {
+    // Nothing is ordered: the rows are only walked.
+    search.queries.push(pager, query);
+    *index = search.queries.count - 1;
+    return {};
+  }
   if (shape.metric == Metric::inner_product) {
     quant::rotate(shape.seed, shape.dim, search.vector, query.w);
     query.factor = unit;
@@ -73,10 +79,11 @@ Status add_source(P& pager, Search& search, ManifestObject const& object, Object
   if (source.growing) {
     uint64_t rows = 0;
     if (Status status = count_growing_rows(pager, search.shape, object, &rows); !status.ok()) return status;
+    if (rows > UINT32_MAX) return {Code::limit, "growing segment has too many rows", object.disk.id};
     source.row_count = uint32_t(rows);
     search.ranked_total += rows;
   } else {
-    if (Status status = read_header(pager, object, header); !status.ok()) return status;
+    if (Status status = read_segment_header(pager, search.shape, object, header); !status.ok()) return status;
     source.row_count = header->row_count;
     source.ranked_count = header->ranked_count;
     source.zero_count = header->zero_count;
@@ -117,6 +124,8 @@ Status add_source(P& pager, Search& search, ManifestObject const& object, Object
       search.epochs.push(pager, rank);
     }
     source.epoch = at;
+    if (search.epochs[at].view->list_count != header->list_count)
+      return corrupt("segment and its epoch differ in the number of lists", object.disk.id);
     if (search.epochs[at].query != source.query)
       return corrupt("segment and its epoch live in different frames", object.disk.id);
   }
@@ -143,12 +152,20 @@ void push_candidate(P& pager, Search& search, Candidate const& candidate) {
   search.tau = top.count < search.target ? infinity : top[0];
 }
 
+constexpr float largest = std::numeric_limits<float>::max();
+
+// A bound that left the floats: +inf stands for rows that were evaluated, and what is no number tells nothing.
+inline float bound_in_range(float bound) {
+  return bound <= largest ? bound : bound > largest ? largest : -infinity;
+}
+
 inline Candidate candidate_of(FrameQuery const& query, quant::RefineEstimate const& estimate, uint32_t source,
                               uint32_t row) {
   float bound = query.factor * estimate.lower_bound + query.offset;
   // Rounding of the line above: relative to its larger term.
   bound -= 4e-7f * (std::abs(bound) + std::abs(query.offset));
-  return {bound, query.factor * estimate.score + query.offset, source, row};
+  float score = query.factor * estimate.score + query.offset;
+  return {bound_in_range(bound), score <= largest ? score : largest, source, row};
 }
 
 // What the error of a first-stage code is multiplied with: the distance to its centroid, or the query's norm for inner
@@ -216,7 +233,7 @@ Status evaluate_runs(P& pager, Search& search, uint32_t first_run) {
   uint32_t done = 0;
   while (done < pending.count) {
     uint32_t end = pending.count;
-    if (search.tau == infinity && end - done > 4 * search.target) {
+    if (search.tau == infinity && end - done > 4ull * search.target) {
       end = done + 2 * search.target;
       std::nth_element(pending.begin() + done, pending.begin() + end, pending.end(), nearer);
     } else {
@@ -253,10 +270,7 @@ Status scan_rows(P& pager, Search& search, uint32_t at, uint32_t first, uint32_t
       scan_stream(pager, search.shape, *source.object, source.scan, query.table, first_block, end_block, scan, bounds);
   if (!status.ok()) return status;
   // An infinite error at distance zero, or an overflow, gives no number: such rows are always evaluated.
-  for (uint32_t i = 0; i < rows; i++) {
-    float bound = query.factor * bounds[i] + query.offset;
-    bounds[i] = bound == bound ? bound : -infinity;
-  }
+  for (uint32_t i = 0; i < rows; i++) bounds[i] = bound_in_range(query.factor * bounds[i] + query.offset);
   for (uint32_t i = 0; i < first - first_block * quant::block_rows; i++) bounds[i] = infinity;
   for (uint32_t i = end - first_block * quant::block_rows; i < rows; i++) bounds[i] = infinity;
   search.runs.push(pager, {at, first_block * quant::block_rows, rows, search.bounds.count});
@@ -276,6 +290,7 @@ Status scan_growing(P& pager, Search& search, uint32_t at) {
   ScannedRun run{at, 0, source.row_count, search.bounds.count};
   float* bounds = search.bounds.items + search.bounds.count;
   search.bounds.count += source.row_count;
+  std::fill(bounds, bounds + source.row_count, infinity);
   search.runs.push(pager, run);
   auto* found = static_cast<quant::RefineEstimate*>(pager.allocate(sizeof(quant::RefineEstimate) * capacity));
   for (uint32_t group = 0; group * capacity < source.row_count; group++) {
@@ -288,7 +303,6 @@ Status scan_growing(P& pager, Search& search, uint32_t at) {
                                         });
     if (!status.ok()) return status;
     for (uint32_t i = 0; i < seen && first + i < source.row_count; i++) {
-      bounds[first + i] = infinity;
       if (found[i].score == infinity) continue;
       search.counters.growing_count++;
       Candidate candidate = candidate_of(query, found[i], at, first + i);
@@ -475,12 +489,13 @@ void release_search(P& pager, Search* search) {
 // Looks far enough for `target` rows; a smaller target than before changes nothing.
 template <Pager P>
 Status advance_search(P& pager, Search& search, uint32_t target) {
+  if (target == 0) target = 1;
   if (target > search.target) {
     if (search.target) search.counters.advance_count++;
     search.target = target;
     // The threshold of the larger target, from what was evaluated so far.
     auto& top = search.top;
-    top.reserve(pager, target);
+    top.reserve(pager, target < search.ranked_total ? target : uint32_t(search.ranked_total));
     top.count = search.scores.count < target ? search.scores.count : target;
     if (search.scores.count > target)
       std::nth_element(search.scores.begin(), search.scores.begin() + target, search.scores.end());

@@ -14,6 +14,11 @@ inline float residual_of(std::byte const* residuals, uint32_t list) {
   return value;
 }
 
+// Sorting needs an order: a key that is no number comes last.
+inline float key_in_order(float key) {
+  return key == key ? key : infinity;
+}
+
 // Appends the lists of one epoch with estimated keys.
 template <Pager P>
 Status rank_epoch(P& pager, Search& search, uint32_t at) {
@@ -43,8 +48,8 @@ Status rank_epoch(P& pager, Search& search, uint32_t at) {
   search.order.reserve(pager, search.order.count + lists);
   for (uint32_t list = 0; list < lists; list++) {
     float spread = shape.metric == Metric::inner_product ? 0.0f : residual_of(residuals, list);
-    search.order[search.order.count++] = {query.factor * (estimates[list] + spread) + query.offset, 0.0f, at,
-                                          list & 0x7FFFFFFFu, 0};
+    float key = key_in_order(query.factor * (estimates[list] + spread) + query.offset);
+    search.order[search.order.count++] = {key, 0.0f, at, list & 0x7FFFFFFFu, 0};
   }
   if (read_residuals) pager.release(read_residuals);
   pager.release(estimates);
@@ -70,7 +75,7 @@ Status rank_exactly(P& pager, Search& search, ListRank& rank) {
              !status.ok())
       return status;
   }
-  rank.key = query.factor * (rank.base + spread) + query.offset;
+  rank.key = key_in_order(query.factor * (rank.base + spread) + query.offset);
   rank.exact = 1;
   return {};
 }

@@ -128,8 +128,13 @@ class SegmentWriter {
     quant::decode_refine(shape_.padded_dim, row.refine, z_);
     uint32_t lane = at % quant::block_rows;
     float residual2 = quant::encode_scan_row(shape_.scan, z_, spec_.epoch ? centroid_ : nullptr, block_, lane);
-    residual2_total_ += residual2;
-    list_residual2_ += residual2;
+    quant::RefineRowDisk code;
+    std::memcpy(&code, row.refine, sizeof code);
+    quant::widen_scan_row(shape_.scan, math::half_to_float(code.error), block_, lane);
+    if (std::isfinite(residual2)) {
+      residual2_total_ += residual2;
+      list_residual2_ += residual2;
+    }
     ranked_count_++;
     if (lane == quant::block_rows - 1) flush_block();
     return {};

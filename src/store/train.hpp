@@ -1,6 +1,8 @@
 // Training a codebook epoch from the codes of the index itself; the heap is not touched.
 #pragma once
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "core/base/random.hpp"
 #include "core/cluster/assign.hpp"
@@ -66,7 +68,7 @@ Status draw_sample(P& pager, IndexShape const& shape, Manifest const& manifest, 
     if (rows == 0) continue;
     if (Status status = open_source(pager, shape, manifest, object, frame, &source); !status.ok()) return status;
     // Selection sampling in row order (Knuth, TAOCP 2, 3.4.2, algorithm S): sequential reads, exact share.
-    uint64_t share = uint64_t(double(wanted) * double(rows) / double(total) + 0.5), left = rows;
+    uint64_t share = uint64_t(std::llround(double(wanted) * double(rows) / double(total))), left = rows;
     if (share > wanted - sample->count) share = wanted - sample->count;
     for (uint32_t row = 0; row < rows && share > 0; row++, left--) {
       if (random.below(left) >= share) continue;
@@ -83,6 +85,32 @@ Status draw_sample(P& pager, IndexShape const& shape, Manifest const& manifest, 
   }
   pager.release(const_cast<float*>(target.mean));
   return {};
+}
+
+// Takes rows out of the sample that are not finite, or a million times longer than most: they would give a mean and a
+// unit that fit no other row, and k-means refuses them.
+template <Pager P>
+void drop_outliers(P& pager, uint32_t padded, Sample* sample) {
+  auto* norms = static_cast<double*>(pager.allocate((size_t(sample->count) + 1) * sizeof(double)));
+  auto keep_up_to = [&](double limit) {
+    uint32_t kept = 0;
+    for (uint32_t row = 0; row < sample->count; row++) {
+      float const* z = sample->rows + size_t(row) * padded;
+      double norm2 = 0;
+      for (uint32_t i = 0; i < padded; i++) norm2 += double(z[i]) * z[i];
+      if (!(norm2 <= limit)) continue;
+      if (kept != row) std::memcpy(sample->rows + size_t(kept) * padded, z, size_t(padded) * sizeof(float));
+      norms[kept++] = norm2;
+    }
+    sample->count = kept;
+  };
+  keep_up_to(std::numeric_limits<double>::max());
+  if (sample->count) {
+    std::nth_element(norms, norms + sample->count / 2, norms + sample->count);
+    double median = norms[sample->count / 2];
+    if (median > 0) keep_up_to(median * 1e12);
+  }
+  pager.release(norms);
 }
 
 struct FrameShift {
@@ -113,20 +141,21 @@ inline FrameShift frame_shift(uint32_t padded, Sample const& sample, float* mean
 }  // namespace detail
 
 // Writes the codebook of a sample given in the frame in force: k-means, residuals, epoch. `index_rows` = rows of the
-// index. Requires LockName::merge. The sample may be moved to a new frame in place.
+// index. Requires LockName::merge. The rows of the sample may be thinned, and moved to a new frame in place.
 template <Pager P>
-Status train_from_sample(P& pager, IndexShape const& shape, Manifest const& manifest, Sample const& sample,
+Status train_from_sample(P& pager, IndexShape const& shape, Manifest const& manifest, Sample sample,
                          TrainPlan const& plan, uint64_t index_rows, TrainResult* result) {
   *result = TrainResult{};
-  if (sample.count == 0) return {};
   uint32_t padded = shape.padded_dim;
+  detail::drop_outliers(pager, padded, &sample);
+  if (sample.count == 0) return {};
   ObjectId frame_id = ObjectId(manifest.header.frame);
   auto* mean = static_cast<float*>(pager.allocate(size_t(padded) * sizeof(float)));
   detail::FrameShift shift = detail::frame_shift(padded, sample, mean);
   if (shift.needed || frame_id == ObjectId::none) {
     quant::Frame old{};
     if (Status status = load_frame(pager, shape, manifest, frame_id, &old); !status.ok()) return status;
-    float unit = old.unit * quant::unit_of(shift.rms), ratio = old.unit / unit;
+    float unit = quant::unit_of(old.unit * shift.rms), ratio = old.unit / unit;
     for (uint32_t i = 0; i < padded; i++) mean[i] = (mean[i] + old.mean[i]) * ratio;
     for (uint32_t row = 0; row < sample.count; row++)
       for (uint32_t i = 0; i < padded; i++) {

@@ -45,9 +45,10 @@ MarkResult set_deleted(P& pager, ManifestObject const& object, StreamDisk const&
 }
 
 template <Pager P, class IsDead>
-Status vacuum_segment(P& pager, ManifestObject const& object, IsDead&& is_dead, VacuumResult* result) {
+Status vacuum_segment(P& pager, IndexShape const& shape, ManifestObject const& object, IsDead&& is_dead,
+                      VacuumResult* result) {
   auto* header = static_cast<ObjectHeaderDisk*>(pager.allocate(sizeof(ObjectHeaderDisk)));
-  Status status = read_header(pager, object, header);
+  Status status = read_segment_header(pager, shape, object, header);
   StreamCursor ids{}, bits{};
   if (status.ok()) status = open_stream(pager, object, *header, StreamKind::ids, 8, &ids);
   if (status.ok()) status = open_stream(pager, object, *header, StreamKind::delete_bitmap, 8, &bits);
@@ -122,16 +123,18 @@ Status vacuum_growing(P& pager, IndexShape const& shape, ManifestObject const& o
       }
     }
     if (found) {
-      result->removed_count += pager.change([&](auto& action) -> uint32_t {
+      MarkResult marked = pager.change([&](auto& action) -> MarkResult {
         format::PageSpan page = action.open(block_of(object, page_no));
-        // A rewrite that took over and was reclaimed meanwhile has carried these rows on: its output is looked at next.
-        if (!format::check_page(page.view(), format::PageKind::growing, object.id(), page_no).ok()) {
+        Status checked = format::check_page(page.view(), format::PageKind::growing, object.id(), page_no);
+        if (!checked.ok()) {
           action.abandon();
-          return 0;
+          return {checked, 0};
         }
         auto& header = page.template as<format::GrowingPageDisk>();
-        return uint32_t(sets::bitmap_merge(header.deleted, dead, sizeof dead * 8));
+        return {checked, uint32_t(sets::bitmap_merge(header.deleted, dead, sizeof dead * 8))};
       });
+      if (!marked.status.ok()) return marked.status;
+      result->removed_count += marked.added;
     }
     if (rows < shape.growing.capacity) break;
   }
@@ -146,7 +149,11 @@ Status vacuum_growing(P& pager, IndexShape const& shape, ManifestObject const& o
 template <Pager P, class IsDead>
 Status vacuum(P& pager, IsDead&& is_dead, VacuumResult* result) {
   *result = VacuumResult{};
-  Array<uint32_t> done;
+  struct Visited {
+    uint32_t id;
+    bool recycled;
+  };
+  Array<Visited> done;
   uint64_t live_before = 0;
   for (;;) {
     Manifest manifest{};
@@ -159,17 +166,21 @@ Status vacuum(P& pager, IsDead&& is_dead, VacuumResult* result) {
     for (auto const& object : manifest.objects) {
       bool readable = object.disk.state == ObjectState::live || object.disk.state == ObjectState::frozen;
       if (!readable || (object.disk.kind != ObjectKind::growing && object.disk.kind != ObjectKind::segment)) continue;
-      bool seen = false;
-      for (uint32_t id : done) seen = seen || id == object.disk.id;
+      Visited const* seen = nullptr;
+      for (Visited const& one : done)
+        if (one.id == object.disk.id) seen = &one;
+      // Pages change hands only after a manifest without their object: what is named here still owns its pages.
+      if (seen && seen->recycled) return corrupt("page of an object in force belongs to another", object.disk.id);
       if (seen) continue;
       more = true;
-      done.push(pager, object.disk.id);
+      done.push(pager, {object.disk.id, false});
       result->object_count++;
       live_before = result->live_count;
-      status = object.disk.kind == ObjectKind::segment ? detail::vacuum_segment(pager, object, is_dead, result)
+      status = object.disk.kind == ObjectKind::segment ? detail::vacuum_segment(pager, shape, object, is_dead, result)
                                                        : detail::vacuum_growing(pager, shape, object, is_dead, result);
       if (status.code == Code::recycled) {
         // Replaced and reclaimed while it was read: what it held is in an object of the next manifest.
+        done[done.count - 1].recycled = true;
         result->live_count = live_before;
         status = Status{};
       }

@@ -110,7 +110,8 @@ class SimPager {
     if (!action.abandoned_) {
       LogRecord record;
       for (auto& [block, content] : action.touched_) {
-        check_tail(*content);
+        // A page that was damaged before may stay so.
+        if (tail_fault(pages[block]) == nullptr || is_new(pages[block])) check_tail(*content);
         pages[block] = *content;
         record.pages.emplace_back(block, *content);
       }
@@ -201,11 +202,16 @@ class SimPager {
   void no_closure() const {
     if (in_closure_) fail("the pager is called from inside a closure");
   }
-  static void check_tail(Content const& content) {
+  static bool is_new(Content const& content) { return format::PageView{content.data()}.is_new(); }
+  static char const* tail_fault(Content const& content) {
     format::PageTailDisk tail = format::PageView{content.data()}.tail();
-    if (tail.magic != format::page_magic) fail("a page without a tail is written");
+    if (tail.magic != format::page_magic) return "a page without a tail is written";
     for (uint32_t i = tail.used; i < format::page_body_size; i++)
-      if (content[i] != std::byte{0}) fail("a page has bytes past its end");
+      if (content[i] != std::byte{0}) return "a page has bytes past its end";
+    return nullptr;
+  }
+  static void check_tail(Content const& content) {
+    if (char const* fault = tail_fault(content)) fail(fault);
   }
   void run_hook() {
     if (!hook || in_hook_) return;

@@ -12,6 +12,7 @@
 #include "core/base/limits.hpp"
 #include "core/base/random.hpp"
 #include "core/cluster/assign.hpp"
+#include "core/cluster/relocate.hpp"
 
 #include "core/base/core_only.hpp"
 
@@ -24,7 +25,7 @@ void omp_set_num_threads(int);
 namespace strata::cluster {
 namespace {
 
-constexpr uint32_t repair_round_count = 4;
+constexpr uint32_t repair_step_count = 4;
 constexpr double component_max = 1e16;  // assign.hpp
 
 struct Stopped {};  // unwinds FAISS's loop; never leaves this file
@@ -61,10 +62,27 @@ class Assigner {
   template <class Take>
   void run(float const* rows, size_t row_count, Take&& take) {
     for (size_t begin = 0; begin < row_count; begin += batch_rows_) {
-      if (options_.should_stop != nullptr && options_.should_stop(options_.context)) throw Stopped{};
+      pause();
       size_t count = row_count - begin < batch_rows_ ? row_count - begin : batch_rows_;
       assign_nearest(set_, rows + begin * dim_, count, lists_, distances2_, scratch_.data());
       take(begin, count);
+    }
+  }
+
+  void pause() const {
+    if (options_.should_stop != nullptr && options_.should_stop(options_.context)) throw Stopped{};
+  }
+
+  // The nearest other list of each list of the prepared centroids; itself when there is no other.
+  void neighbours(float const* centroids, uint32_t list_count, uint32_t* neighbours) {
+    uint32_t seconds[batch_rows_max];
+    for (uint32_t begin = 0; begin < list_count; begin += static_cast<uint32_t>(batch_rows_)) {
+      pause();
+      size_t count = list_count - begin < batch_rows_ ? list_count - begin : batch_rows_;
+      assign_two(set_, centroids + size_t{begin} * dim_, count, 0.0f, lists_, nullptr, seconds, nullptr,
+                 scratch_.data());
+      // An equal centroid may come first; then the list itself may be second.
+      for (uint32_t i = 0; i < count; ++i) neighbours[begin + i] = lists_[i] == begin + i ? seconds[i] : lists_[i];
     }
   }
 
@@ -113,7 +131,9 @@ class AssignIndex : public faiss::Index {
   Assigner& assigner_;
 };
 
-// The last steps, in double precision and under the promise that no list stays empty.
+// The later steps, in double precision; lists move to where they are worth more, and none is left empty. On 64,000 x 64
+// in 1,000 lists, drawn from as many separate clusters, this brings the mean squared residual from 11 to 1.0, where
+// 0.64 is the clusters' own; on GloVe and Fashion-MNIST it gains 0.1 and 1 %. It adds a tenth to a third to the time.
 class Finisher {
  public:
   Finisher(uint32_t dim, float const* rows, size_t row_count, bool spherical, Assigner& assigner, float* centroids,
@@ -129,16 +149,25 @@ class Finisher {
         order_(row_count),
         starts_(list_count + size_t{1}),
         stats_(list_count),
-        mean_(dim) {}
+        neighbours_(list_count),
+        mean_(dim),
+        relocator_(dim, list_count) {}
 
-  TrainResult run() {
-    for (uint32_t round = 0;; ++round) {
+  // Lloyd steps; lists move after each of them but the last, as long as it is more than a few. Further steps follow
+  // while lists are empty and can move.
+  TrainResult run(uint32_t step_count) {
+    bool worth_moving = true;
+    for (uint32_t step = 0;; ++step) {
       assign();
-      uint32_t empty_count = 0;
-      for (ListStats const& list : stats_) empty_count += list.row_count == 0;
-      if (round >= repair_round_count || (round > 0 && empty_count == 0)) break;
+      bool any_empty = false;
+      for (ListStats const& list : stats_) any_empty |= list.row_count == 0;
+      bool done = step >= step_count;
+      if (done && (!any_empty || step >= step_count + repair_step_count)) break;
       update_means();
-      if (empty_count > 0) split_costliest();
+      if (!any_empty && (!worth_moving || step + 1 >= step_count)) continue;
+      uint32_t moved_count = relocate();
+      worth_moving = moved_count > list_count_ / 100;
+      if (done && moved_count == 0) break;
     }
     return drop_empty();
   }
@@ -146,26 +175,18 @@ class Finisher {
  private:
   struct ListStats {
     uint32_t row_count;
-    float distance2_max;
-    size_t farthest_row;
     double cost;  // sum of squared distances
   };
 
   void assign() {
-    for (ListStats& list : stats_) list = {0, -1.0f, 0, 0.0};
+    for (ListStats& list : stats_) list = {0, 0.0};
     assigner_.prepare(centroids_, list_count_);
     assigner_.run(rows_, row_count_, [&](size_t begin, size_t count) {
       for (size_t i = 0; i < count; ++i) {
         uint32_t list = assigner_.lists()[i];
-        float distance2 = assigner_.distances2()[i];
-        ListStats& stats = stats_[list];
         lists_[begin + i] = list;
-        ++stats.row_count;
-        stats.cost += distance2;
-        if (distance2 > stats.distance2_max) {
-          stats.distance2_max = distance2;
-          stats.farthest_row = begin + i;
-        }
+        ++stats_[list].row_count;
+        stats_[list].cost += assigner_.distances2()[i];
       }
     });
   }
@@ -174,11 +195,10 @@ class Finisher {
     starts_[0] = 0;
     for (uint32_t j = 0; j < list_count_; ++j) starts_[j + 1] = starts_[j] + stats_[j].row_count;
     for (size_t i = 0; i < row_count_; ++i) order_[starts_[lists_[i]]++] = static_cast<uint32_t>(i);
-    size_t begin = 0;
+    for (uint32_t j = list_count_; j > 0; --j) starts_[j] = starts_[j - 1];  // they had moved to the ends
+    starts_[0] = 0;
     for (uint32_t j = 0; j < list_count_; ++j) {
-      size_t end = starts_[j];  // the counting above moved each start to the end of its list
-      if (end > begin) update_mean(j, begin, end);
-      begin = end;
+      if (starts_[j + 1] > starts_[j]) update_mean(j, starts_[j], starts_[j + 1]);
     }
   }
 
@@ -189,35 +209,29 @@ class Finisher {
       for (uint32_t d = 0; d < dim_; ++d) mean_[d] += row[d];
     }
     double scale = 1.0 / static_cast<double>(end - begin);
-    if (spherical_) {
-      double norm2 = 0.0;
-      for (double m : mean_) norm2 += m * m;
-      if (norm2 > 0.0) scale = 1.0 / std::sqrt(norm2);
-    }
     float* centroid = centroids_ + size_t{list} * dim_;
     for (uint32_t d = 0; d < dim_; ++d) centroid[d] = static_cast<float>(mean_[d] * scale);
+    if (spherical_) normalise(centroid);
   }
 
-  // Each empty list moves half way from the centroid of the costliest list to its farthest row, which is then nearest
-  // to it. A list gives only once a round.
-  void split_costliest() {
-    for (uint32_t j = 0; j < list_count_; ++j) {
-      if (stats_[j].row_count != 0) continue;
-      uint32_t donor = list_count_;
-      double cost = 0.0;
-      for (uint32_t i = 0; i < list_count_; ++i) {
-        if (stats_[i].row_count >= 2 && stats_[i].cost > cost) {
-          donor = i;
-          cost = stats_[i].cost;
-        }
-      }
-      if (donor == list_count_) return;
-      float const* row = rows_ + stats_[donor].farthest_row * dim_;
-      float const* from = centroids_ + size_t{donor} * dim_;
-      float* to = centroids_ + size_t{j} * dim_;
-      for (uint32_t d = 0; d < dim_; ++d) to[d] = from[d] + 0.5f * (row[d] - from[d]);
-      stats_[donor].cost = 0.0;
+  void normalise(float* centroid) const {
+    double norm2 = 0.0;
+    for (uint32_t d = 0; d < dim_; ++d) norm2 += double{centroid[d]} * centroid[d];
+    if (!(norm2 > 0.0)) return;
+    double scale = 1.0 / std::sqrt(norm2);
+    for (uint32_t d = 0; d < dim_; ++d) centroid[d] = static_cast<float>(centroid[d] * scale);
+  }
+
+  // Returns how many lists moved. Requires update_means on the assignment in force.
+  uint32_t relocate() {
+    assigner_.prepare(centroids_, list_count_);
+    assigner_.neighbours(centroids_, list_count_, neighbours_.data());
+    GroupedRows grouped = {dim_, list_count_, rows_, order_.data(), starts_.data(), neighbours_.data()};
+    uint32_t moved_count = relocator_.run(grouped, centroids_, [&] { assigner_.pause(); });
+    if (spherical_ && moved_count > 0) {
+      for (uint32_t j = 0; j < list_count_; ++j) normalise(centroids_ + size_t{j} * dim_);
     }
+    return moved_count;
   }
 
   TrainResult drop_empty() {
@@ -247,7 +261,9 @@ class Finisher {
   std::vector<uint32_t> order_;
   std::vector<size_t> starts_;
   std::vector<ListStats> stats_;
+  std::vector<uint32_t> neighbours_;
   std::vector<double> mean_;
+  Relocator relocator_;
 };
 
 Status check_input(uint32_t dim, float const* rows, size_t row_count, TrainOptions const& options) {
@@ -265,10 +281,15 @@ Status check_input(uint32_t dim, float const* rows, size_t row_count, TrainOptio
   return {};
 }
 
+// FAISS makes the first half of the steps, where its cheaper single precision means will do; the Finisher the second.
+constexpr uint32_t faiss_step_count(uint32_t iteration_count) {
+  return iteration_count / 2;
+}
+
 void run_faiss(uint32_t dim, float const* rows, size_t row_count, uint32_t list_count, TrainOptions const& options,
                Assigner& assigner, float* centroids) {
   faiss::Clustering clustering(static_cast<int>(dim), static_cast<int>(list_count));
-  clustering.niter = static_cast<int>(options.iteration_count) - 1;  // the Finisher does the last one
+  clustering.niter = static_cast<int>(faiss_step_count(options.iteration_count));
   clustering.nredo = 1;
   clustering.verbose = false;
   clustering.spherical = options.spherical;
@@ -289,7 +310,7 @@ size_t train_memory_size(uint32_t dim, size_t row_count, uint32_t list_count) {
   constexpr size_t per_list = 64;  // sizes, costs, starts
   constexpr size_t fixed = 64 * 1024;
   return centroid_set_size(dim, lists) + assign_scratch_size(dim, lists) + size_t{lists} * dim * sizeof(float) +
-         row_count * per_row + lists * per_list + dim * sizeof(double) + fixed;
+         row_count * per_row + lists * per_list + Relocator::memory_size(dim, lists) + dim * sizeof(double) + fixed;
 }
 
 Status train_centroids(uint32_t dim, float const* rows, size_t row_count, TrainOptions const& options, float* centroids,
@@ -306,7 +327,7 @@ Status train_centroids(uint32_t dim, float const* rows, size_t row_count, TrainO
     Assigner assigner(dim, list_count, options);
     run_faiss(dim, rows, row_count, list_count, options, assigner, centroids);
     Finisher finisher(dim, rows, row_count, options.spherical, assigner, centroids, list_count);
-    result = finisher.run();
+    result = finisher.run(options.iteration_count - faiss_step_count(options.iteration_count));
   } catch (Stopped const&) {
     return {Code::interrupted, "training was interrupted", 0};
   } catch (faiss::FaissException const&) {

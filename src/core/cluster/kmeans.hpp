@@ -19,18 +19,20 @@ struct TrainOptions {
 };
 
 struct TrainResult {
-  uint32_t list_count = 0;      // centroids written
-  uint32_t list_rows_max = 0;   // training rows of the largest list
-  double mean_residual2 = 0.0;  // mean squared distance of the training rows to their centroids
+  uint32_t list_count = 0;     // centroids written
+  uint32_t list_rows_max = 0;  // training rows of the largest list
+  // Mean squared distance of the training rows to their centroids. Rows that did not train have more: 1.05 times as
+  // much with 64 training rows a list, 1.10 times with 32.
+  double mean_residual2 = 0.0;
 };
 
 // Bytes that train_centroids allocates at most, without the caller's rows and centroids.
 size_t train_memory_size(uint32_t dim, size_t row_count, uint32_t list_count);
 
 // Writes result.list_count centroids, float[dim] each, to `centroids`, which has room for options.list_count of them.
-// Every centroid has at least one training row nearest to it: lists that run empty split the costliest others, and what
-// cannot be filled is dropped. So fewer centroids come back when there are fewer distinct rows than lists, and exactly
-// one when all rows are equal. Good lists need 64 rows a centroid or more; that is the caller's choice
+// Every centroid has at least one training row nearest to it: lists that run empty split others, and what cannot be
+// filled is dropped. So fewer centroids come back when there are fewer distinct rows than lists, and exactly one when
+// all rows are equal. Good lists need 64 rows a centroid or more; that is the caller's choice
 // (policy/codebook_policy.hpp).
 //
 // rows: float[row_count][dim], in place, never copied. The same input, options and instruction set give the same

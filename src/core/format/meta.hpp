@@ -65,12 +65,21 @@ inline Status check_meta(MetaDisk const& meta) {
   if (meta.magic != meta_magic) return corrupt("meta page has no magic number");
   if (meta.format_version != index_format_version)
     return corrupt("index has an unknown format version", meta.format_version);
-  if (meta.dim == 0 || meta.dim > vector_dim_max || meta.padded_dim < meta.dim || meta.padded_dim > padded_dim_max ||
-      meta.padded_dim % padding_unit != 0)
+  if (meta.dim == 0 || meta.dim > vector_dim_max ||
+      meta.padded_dim != (meta.dim + padding_unit - 1) / padding_unit * padding_unit)
     return corrupt("meta page has impossible dimensions", meta.dim);
   if (int(meta.metric) < 1 || int(meta.metric) > 3 || meta.scan_bits < 1 || meta.scan_bits > 2 ||
       meta.column_count > filter_column_count_max || meta.active_slot > 1)
     return corrupt("meta page has impossible values");
+  for (uint32_t i = 0; i < meta.column_count; i++) {
+    ColumnDisk const& column = meta.column[i];
+    bool sized = column.size == 1 || column.size == 2 || column.size == 4 || column.size == 8;
+    if (!sized || (column.kind != ColumnKind::fixed && column.kind != ColumnKind::hash))
+      return corrupt("meta page describes an impossible column", i);
+  }
+  for (SlotDisk const& slot : meta.slot)
+    if (slot.start == 0 || slot.page_count == 0 || uint64_t(slot.start) + slot.page_count > UINT32_MAX)
+      return corrupt("manifest slot lies outside of the index", slot.start);
   if (uint64_t(meta.manifest_size) > uint64_t(meta.slot[meta.active_slot].page_count) * page_body_size)
     return corrupt("manifest is larger than its slot");
   return {};

@@ -96,15 +96,20 @@ inline Status check_header(ObjectHeaderDisk const& header, ObjectDisk const& obj
   if (header.id != object.id || header.kind != object.kind)
     return corrupt("object header does not match the manifest", object.id);
   if (header.stream_count > stream_count_max) return corrupt("object has too many streams", object.id);
-  if (header.row_count != object.row_count || header.ranked_count > header.row_count ||
-      header.zero_count > header.row_count - header.ranked_count || header.list_count != object.list_count)
+  if (header.row_count != object.row_count || header.ranked_count != object.ranked_count ||
+      header.ranked_count > header.row_count || header.zero_count > header.row_count - header.ranked_count ||
+      header.list_count != object.list_count)
     return corrupt("object header has impossible counts", object.id);
+  if (header.frame != object.frame || header.epoch != object.epoch)
+    return corrupt("object header names another frame or epoch", object.id);
   for (uint32_t i = 0; i < header.stream_count; i++) {
     StreamDisk const& s = header.stream[i];
     if (s.first_page < 1 || s.first_page > object.page_count || s.page_count > object.page_count - s.first_page ||
-        s.bytes_per_page == 0 || s.bytes_per_page > page_body_size ||
-        s.byte_size > uint64_t(s.page_count) * s.bytes_per_page)
+        s.bytes_per_page == 0 || s.bytes_per_page > page_body_size)
       return corrupt("stream lies outside of its object", object.id);
+    if (s.byte_size > uint64_t(s.page_count) * s.bytes_per_page ||
+        (s.byte_size + s.bytes_per_page - 1) / s.bytes_per_page != s.page_count)
+      return corrupt("stream does not have the pages of its size", object.id);
   }
   return {};
 }

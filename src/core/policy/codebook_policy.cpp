@@ -70,6 +70,12 @@ TrainingPlan plan_training(uint64_t row_count, uint32_t dim, size_t memory_max_b
   return plan;
 }
 
+double fresh_residual2(double trained_residual2, uint64_t sample_row_count, uint32_t list_count) {
+  constexpr double excess = 3.3;  // times lists over sample rows
+  if (sample_row_count == 0) return trained_residual2;
+  return trained_residual2 * (1.0 + excess * list_count / static_cast<double>(sample_row_count));
+}
+
 EpochDecision decide_epoch(CodebookFacts const& facts) {
   if (facts.row_count < flat_row_count_max) return {false, EpochReason::too_few_rows};
   if (facts.list_count == 0) return {true, EpochReason::first};

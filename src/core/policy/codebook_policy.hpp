@@ -39,6 +39,11 @@ struct TrainingPlan {
 // rows a list are halved, then lists are given up. list_count 0: too few rows, or not even two lists fit.
 TrainingPlan plan_training(uint64_t row_count, uint32_t dim, size_t memory_max_bytes);
 
+// The mean squared residual that rows which did not train will have, from that of the sample_row_count rows that did:
+// k-means fits its sample. Measured: 1.05 to 1.06 times with 64 rows a list, 1.10 to 1.11 with 32, on GloVe,
+// Fashion-MNIST and noise.
+double fresh_residual2(double trained_residual2, uint64_t sample_row_count, uint32_t list_count);
+
 struct CodebookFacts {
   uint64_t row_count = 0;          // rows of the index now
   uint32_t list_count = 0;         // of the newest epoch; 0: there is none, and the rest is not read

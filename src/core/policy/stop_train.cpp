@@ -183,8 +183,8 @@ class Fitter {
     return {mean, std::sqrt(variance / query_count_), lists / query_count_};
   }
 
-  // Both searches by halving rest on this: the later all queries stop, the higher the mean recall. Full recall is
-  // always enough: its error is zero.
+  // Both searches by halving rest on this: the later all queries stop, the higher the mean recall. Full recall always
+  // is enough, since its error is zero.
   void calibrate(uint32_t t) {
     double target = stop_targets[t];
     auto at_threshold = [&](float threshold) {

@@ -113,6 +113,24 @@ float encode_scan_row(ScanShape const& shape, float const* z, float const* centr
   return signs.norm2;
 }
 
+void widen_scan_row(ScanShape const& shape, float error, std::byte* block, uint32_t lane) {
+  STRATA_ASSERT(lane < block_rows && shape.padded_dim > 1);
+  bool const product = shape.metric == Metric::inner_product;
+  std::byte* target = factors_at(shape, block);
+  float add;
+  uint16_t err;
+  std::memcpy(&add, target + lane * 4, 4);
+  std::memcpy(&err, target + 192 + lane * 2, 2);
+  double const spread = (product ? 1 : 2) * double(error) / std::sqrt(shape.padded_dim - 1.0);
+  float const lowered = product ? add : float(add - double(error) * error);
+  float const widened = float(std::hypot(double(math::half_to_float(err)), spread));
+  bool const usable = std::isfinite(lowered) && std::isfinite(widened);
+  if (usable) add = lowered;
+  err = usable ? math::float_to_half_up(widened) : half_infinity;
+  std::memcpy(target + lane * 4, &add, 4);
+  std::memcpy(target + 192 + lane * 2, &err, 2);
+}
+
 void copy_scan_row(ScanShape const& shape, std::byte const* source, uint32_t source_lane, std::byte* target,
                    uint32_t target_lane) {
   STRATA_ASSERT(source_lane < block_rows && target_lane < block_rows);

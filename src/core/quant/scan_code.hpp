@@ -62,6 +62,11 @@ struct ScanShape {
 // Returns ||z - centroid||^2.
 float encode_scan_row(ScanShape const& shape, float const* z, float const* centroid, std::byte* block, uint32_t lane);
 
+// A row that was encoded from an approximation z^ of it, with `error` >= ||z - z^||: widens its bound so that it holds
+// for z. The error of a code points in any direction, so it adds variance, (2 error / sqrt(D - 1))^2 for l2 and a
+// quarter of that for inner products; and it lengthens z^, so that squared distances seem larger by error^2.
+void widen_scan_row(ScanShape const& shape, float error, std::byte* block, uint32_t lane);
+
 // Copies one row between blocks without decoding it; the target lane must be zero.
 void copy_scan_row(ScanShape const& shape, std::byte const* source, uint32_t source_lane, std::byte* target,
                    uint32_t target_lane);

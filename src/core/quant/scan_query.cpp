@@ -77,7 +77,7 @@ QueryTable* build_query_table(ScanShape const& shape, float const* w, void* memo
   table->step = two ? unit * 0.5f : unit;
   table->bias = float(double(unit) * total * (two ? -0.75 : -0.5));
   if (!(span <= FLT_MAX)) table->bias = __builtin_nanf("");
-  double const group_count = shape.padded_dim / 4;
+  double const group_count = shape.padded_dim / 4.0;
   table->noise = float(noise_gain[shape.bits] * unit * std::sqrt(rounding_variance[shape.bits] * group_count));
   return table;
 }

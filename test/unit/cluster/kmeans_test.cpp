@@ -85,6 +85,31 @@ TEST(Kmeans, FindsWellSeparatedCenters) {
   EXPECT_GE(t.result.list_rows_max, 6000U / 240);
 }
 
+// A random start gives some clusters several lists and leaves others without: residuals would be near 50 on average.
+TEST(Kmeans, AsManyListsAsClusters) {
+  Random random(12);
+  std::vector<float> rows = mixture(random, 24, 200 * 70, 200, 0.5f);
+  Training t = train(24, rows, {.list_count = 200, .seed = 3});
+  ASSERT_TRUE(t.status.ok());
+  EXPECT_LT(t.result.mean_residual2, 24 * 0.25 * 1.5);
+}
+
+TEST(Kmeans, TwentyListsForTenFarApartClustersOfUnevenSize) {
+  Random random(13);
+  std::vector<float> rows;
+  for (int cluster = 0; cluster < 10; ++cluster) {
+    for (int i = 0; i < 40 << (cluster % 5); ++i) {
+      for (int d = 0; d < 8; ++d)
+        rows.push_back(1000.0f * static_cast<float>(cluster * (d + 1) % 11) + gaussian(random));
+    }
+  }
+  for (uint64_t seed = 0; seed < 20; ++seed) {
+    Training t = train(8, rows, {.list_count = 20, .seed = seed});
+    ASSERT_TRUE(t.status.ok());
+    EXPECT_LT(t.result.mean_residual2, 8.0) << seed;  // the clusters' own: every cluster has a list
+  }
+}
+
 TEST(Kmeans, OneListIsTheMean) {
   std::vector<float> rows = {0, 0, 2, 0, 0, 4, 2, 4};
   Training t = train(2, rows, {.list_count = 1});
@@ -148,21 +173,28 @@ TEST(Kmeans, NoListIsEmptyOnSkewedData) {
   EXPECT_GT(t.result.list_count, 190U);
 }
 
-TEST(Kmeans, SphericalCentroidsHaveUnitNorm) {
-  Random random(6);
-  std::vector<float> rows = mixture(random, 24, 1500, 20, 2.0f);
+void check_unit_norms(std::vector<float> rows, uint32_t list_count) {
   for (size_t i = 0; i < 1500; ++i) {
     double norm2 = 0.0;
     for (int d = 0; d < 24; ++d) norm2 += double{rows[i * 24 + d]} * rows[i * 24 + d];
     for (int d = 0; d < 24; ++d) rows[i * 24 + d] /= static_cast<float>(std::sqrt(norm2));
   }
-  Training t = train(24, rows, {.list_count = 20, .spherical = true});
+  Training t = train(24, rows, {.list_count = list_count, .spherical = true});
   ASSERT_TRUE(t.status.ok());
   for (uint32_t j = 0; j < t.result.list_count; ++j) {
     double norm2 = 0.0;
     for (int d = 0; d < 24; ++d) norm2 += double{t.centroids[j * 24 + d]} * t.centroids[j * 24 + d];
     EXPECT_NEAR(norm2, 1.0, 1e-5);
   }
+}
+
+TEST(Kmeans, SphericalCentroidsHaveUnitNorm) {
+  Random random(6);
+  std::vector<float> rows = mixture(random, 24, 1500, 20, 2.0f);
+  check_unit_norms(rows, 20);
+  std::copy(rows.begin(), rows.begin() + 24, rows.begin() + 24 * 700);
+  for (size_t i = 24; i < rows.size() / 2; ++i) rows[i] = rows[i % 24];  // duplicates, so that lists run empty
+  check_unit_norms(rows, 700);
 }
 
 TEST(Kmeans, SameSeedSameCentroids) {

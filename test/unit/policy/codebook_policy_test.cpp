@@ -3,10 +3,14 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <numeric>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "core/base/limits.hpp"
+#include "core/base/random.hpp"
+#include "core/cluster/assign.hpp"
 #include "core/cluster/kmeans.hpp"
 
 namespace strata::policy {
@@ -67,6 +71,32 @@ TEST(CodebookPolicy, PlanKeepsWithinMemoryAndUsesIt) {
       EXPECT_EQ(last, list_count_for(rows));
     }
   }
+}
+
+TEST(CodebookPolicy, FreshRowsHaveLargerResiduals) {
+  constexpr uint32_t dim = 24, list_count = 60, row_count = 60000;
+  Random random(1);
+  std::vector<float> rows(size_t{row_count} * dim);
+  for (float& v : rows) v = static_cast<float>(random.unit() + random.unit() + random.unit());
+  std::vector<float> centroids(list_count * dim);
+  for (uint32_t rows_per_list : {64U, 32U}) {
+    uint32_t sample_count = list_count * rows_per_list;
+    cluster::TrainResult result;
+    ASSERT_TRUE(
+        cluster::train_centroids(dim, rows.data(), sample_count, {.list_count = list_count}, centroids.data(), result)
+            .ok());
+    std::vector<char> memory(cluster::centroid_set_size(dim, list_count));
+    std::vector<char> scratch(cluster::assign_scratch_size(dim, list_count));
+    cluster::CentroidSet set = cluster::prepare_centroids(dim, centroids.data(), result.list_count, memory.data());
+    uint32_t fresh_count = row_count - sample_count;
+    std::vector<uint32_t> lists(fresh_count);
+    std::vector<float> distances2(fresh_count);
+    cluster::assign_nearest(set, &rows[size_t{sample_count} * dim], fresh_count, lists.data(), distances2.data(),
+                            scratch.data());
+    double fresh = std::accumulate(distances2.begin(), distances2.end(), 0.0) / fresh_count;
+    EXPECT_NEAR(fresh_residual2(result.mean_residual2, sample_count, list_count) / fresh, 1.0, 0.03) << rows_per_list;
+  }
+  EXPECT_EQ(fresh_residual2(2.0, 0, 10), 2.0);
 }
 
 CodebookFacts settled() {

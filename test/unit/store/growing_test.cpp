@@ -220,5 +220,18 @@ TEST(Insert, SealedPageOfALiveObjectIsCorrupt) {
   EXPECT_FALSE(index.check_status().ok());
 }
 
+// Rows that a wrong count hides are not written over.
+TEST(Insert, PageThatDoesNotEndWithItsRowsIsCorrupt) {
+  StoreIndex index(3);
+  for (int i = 0; i < 5; i++) index.insert({1, 2, float(i)});
+  auto id = index.objects(ObjectKind::growing)[0];
+  reinterpret_cast<format::GrowingPageDisk*>(index.page(id, 0))->row_count = 2;
+  auto pages = index.pager.pages;
+  Vector vector{1, 2, 3};
+  Status status = store::insert_row(index.pager, index.inserter(0), tid_of_row(9), 0, 9, "", vector.data());
+  EXPECT_EQ(status.code, Code::corrupt);
+  EXPECT_EQ(index.pager.pages, pages);
+}
+
 }  // namespace
 }  // namespace strata::testing

@@ -101,7 +101,8 @@ TEST(Seal, SegmentWithListsHoldsRowsInTheirNearestLists) {
     auto distance = [&](uint32_t at) {
       return math::l2_squared(shape.padded_dim, z.data(), centroids + size_t(at) * shape.padded_dim);
     };
-    for (uint32_t other = 0; other < 30; other++) ASSERT_LE(distance(list), distance(other) * 1.0001f + 1e-5f) << row;
+    // Rows were assigned before they were encoded in the frame of the epoch: up to the error of a code.
+    for (uint32_t other = 0; other < 30; other++) ASSERT_LE(distance(list), distance(other) * 1.02f + 1e-5f) << row;
   }
 }
 

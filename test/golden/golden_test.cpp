@@ -1,0 +1,327 @@
+// The bytes of the format, held against the code: README.md says what the files are and when they may change.
+//
+//   golden_test              compares
+//   golden_test --write      writes the files of the format version in force anew
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <fstream>
+#include <sstream>
+#include <string>
+
+#include "core/math/simd.hpp"
+#include "sim/sim_pager.hpp"
+#include "store/check.hpp"
+#include "store/insert.hpp"
+#include "store/publish.hpp"
+#include "store/seal.hpp"
+#include "store/search.hpp"
+#include "store/vacuum.hpp"
+
+namespace strata {
+namespace {
+
+using sim::Content;
+using store::ObjectKind;
+
+// Creation times are part of the bytes.
+class GoldenPager : public sim::SimPager {
+ public:
+  int64_t now() { return 800000000000000; }
+};
+
+void must(Status status) {
+  ASSERT_TRUE(status.ok()) << status.message << " " << status.detail;
+}
+
+std::string kind_name(format::PageTailDisk const& tail) {
+  static constexpr char const* names[] = {"zero",         "meta",          "manifest", "growing",
+                                          "growing_tail", "object_header", "stream"};
+  if (tail.magic != format::page_magic || int(tail.kind) >= format::page_kind_count) return "zero";
+  return names[int(tail.kind)];
+}
+
+// Lines of 16 bytes that repeat the line before are left out, as hexdump does; `*` stands for them.
+std::string dump(std::vector<Content> const& pages) {
+  std::string text;
+  char word[96];
+  for (size_t block = 0; block < pages.size(); block++) {
+    auto const tail = format::PageView{pages[block].data()}.tail();
+    std::snprintf(word, sizeof word, "page %zu %s owner %u number %u used %u\n", block, kind_name(tail).c_str(),
+                  tail.owner, tail.page_no, tail.used);
+    text += word;
+    bool starred = false;
+    for (uint32_t at = 0; at < format::page_content_size; at += 16) {
+      uint32_t const count = std::min(16u, format::page_content_size - at);
+      bool const same =
+          at > 0 && count == 16 && std::memcmp(pages[block].data() + at, pages[block].data() + at - 16, 16) == 0;
+      if (same && starred) continue;
+      starred = same;
+      if (same) {
+        text += "*\n";
+        continue;
+      }
+      std::snprintf(word, sizeof word, "%04x", at);
+      text += word;
+      for (uint32_t i = 0; i < count; i++) {
+        std::snprintf(word, sizeof word, "%s%02x", i % 4 ? "" : " ", unsigned(pages[block][at + i]));
+        text += word;
+      }
+      text += "\n";
+    }
+  }
+  return text;
+}
+
+std::vector<Content> parse(std::string const& text) {
+  std::vector<Content> pages;
+  std::istringstream lines(text);
+  std::string line;
+  uint32_t filled = 0;
+  bool repeat = false;
+  auto fill_to = [&](uint32_t end) {
+    for (; repeat && filled < end; filled++) pages.back()[filled] = pages.back()[filled - 16];
+    repeat = false;
+  };
+  while (std::getline(lines, line)) {
+    if (line.rfind("page ", 0) == 0) {
+      if (!pages.empty()) fill_to(format::page_content_size);
+      pages.emplace_back();
+      filled = 0;
+    } else if (line == "*") {
+      repeat = true;
+    } else {
+      auto const at = uint32_t(std::stoul(line.substr(0, 4), nullptr, 16));
+      fill_to(at);
+      filled = at;
+      for (size_t i = 4; i + 1 < line.size();) {
+        if (line[i] == ' ') {
+          i++;
+          continue;
+        }
+        pages.back()[filled++] = std::byte(std::stoul(line.substr(i, 2), nullptr, 16));
+        i += 2;
+      }
+    }
+  }
+  if (!pages.empty()) fill_to(format::page_content_size);
+  return pages;
+}
+
+// Vectors of small integers: with 16 dimensions the rotation is exact, so no rounding enters the frame.
+std::vector<float> vector_of(uint32_t dim, uint32_t row) {
+  std::vector<float> vector(dim);
+  for (uint32_t i = 0; i < dim; i++) vector[i] = float(int((row * 5 + i * 3) % 17) - 8);
+  return vector;
+}
+
+void insert(GoldenPager& pager, store::Inserter& inserter, uint32_t dim, uint32_t row, uint16_t flags = 0) {
+  auto const vector = vector_of(dim, row);
+  must(store::insert_row(pager, inserter, Tid::of(0x10000 + row / 8, uint16_t(row % 8 + 1)), flags,
+                         0x0102030405060700 + row, "", flags ? nullptr : vector.data()));
+}
+
+// All kinds of objects: 40 rows sealed with lists, 3 of them deleted, one NULL; 5 rows in a growing segment, one
+// deleted.
+std::vector<Content> make_small() {
+  constexpr uint32_t dim = 16;
+  GoldenPager pager;
+  must(store::create_index(pager, store::meta_for(dim, Metric::l2, 0x5eed)));
+  store::MetaDisk meta;
+  must(store::read_meta(pager, &meta));
+  store::IndexShape const shape = store::shape_of(meta);
+  auto* inserter = store::open_inserter(pager, meta, 1);
+  for (uint32_t row = 0; row < 40; row++) insert(pager, *inserter, dim, row, row == 20 ? format::row_is_null : 0);
+  pager.lock(store::LockName::merge);
+  store::Manifest manifest{};
+  must(store::load_manifest(pager, &manifest));
+  // A codebook of our own: k-means may change without the format.
+  std::vector<float> centroids, residuals{1.0f, 2.0f, 0.5f};
+  for (uint32_t i = 0; i < 3 * shape.padded_dim; i++) centroids.push_back(float(int(i * 7 % 5) - 2) / 4);
+  store::EpochParts const parts{
+      ObjectId(manifest.header.frame), 3, centroids.data(), residuals.data(), 1.25f, 40, nullptr, 0};
+  ObjectId epoch;
+  must(store::write_epoch(pager, shape, parts, &epoch));
+  store::RewriteResult result;
+  must(store::flush(pager, &result));
+  pager.unlock(store::LockName::merge);
+  for (uint32_t row = 40; row < 45; row++) insert(pager, *inserter, dim, row);
+  store::VacuumResult vacuumed;
+  must(store::vacuum(
+      pager, [](Tid tid) { return tid.offset() == 2 && tid.block() % 2 == 1; }, &vacuumed));
+  return pager.pages;
+}
+
+// Rows that take two pages: growing_tail.
+std::vector<Content> make_wide() {
+  constexpr uint32_t dim = 8100;
+  GoldenPager pager;
+  must(store::create_index(pager, store::meta_for(dim, Metric::inner_product, 0x5eed)));
+  store::MetaDisk meta;
+  must(store::read_meta(pager, &meta));
+  auto* inserter = store::open_inserter(pager, meta, 0);
+  // Both rows are the mean of the frame: all codes are equal, and the dump is short.
+  std::vector<float> vector(dim, 0.0f);
+  vector[0] = 4;
+  must(store::insert_row(pager, *inserter, Tid::of(7, 1), 0, 1, "", vector.data()));
+  must(store::insert_row(pager, *inserter, Tid::of(7, 2), 0, 2, "", vector.data()));
+  return pager.pages;
+}
+
+struct GoldenFile {
+  char const* name;
+  std::vector<Content> (*make)();
+};
+constexpr GoldenFile files[] = {{"small_v1.hex", make_small}, {"wide_v1.hex", make_wide}};
+
+std::string path_of(GoldenFile const& file) {
+  return std::string(STRATA_GOLDEN_DIRECTORY) + "/" + file.name;
+}
+
+std::string read_text(GoldenFile const& file) {
+  std::ifstream stream(path_of(file));
+  return {std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
+}
+
+// Codes may differ by a rounding between instruction sets: the files hold those of the scalar kernels.
+struct ScalarLevel {
+  math::SimdLevel saved = math::simd_level();
+  ScalarLevel() { math::set_simd_level(math::SimdLevel::scalar); }
+  ~ScalarLevel() { math::set_simd_level(saved); }
+};
+
+TEST(Golden, CodeWritesTheBytesOfTheFiles) {
+  ScalarLevel level;
+  for (GoldenFile const& file : files) {
+    std::vector<Content> const golden = parse(read_text(file)), now = file.make();
+    ASSERT_EQ(golden.size(), now.size()) << file.name;
+    for (size_t block = 0; block < now.size(); block++)
+      for (uint32_t at = 0; at < format::page_content_size; at++)
+        ASSERT_EQ(golden[block][at], now[block][at]) << file.name << " page " << block << " byte " << at;
+  }
+}
+
+TEST(Golden, DumpReadsBack) {
+  for (GoldenFile const& file : files) EXPECT_EQ(dump(parse(read_text(file))), read_text(file)) << file.name;
+}
+
+TEST(Golden, EveryKindOfPageIsThere) {
+  std::set<std::string> kinds;
+  for (GoldenFile const& file : files)
+    for (Content const& page : parse(read_text(file))) kinds.insert(kind_name(format::PageView{page.data()}.tail()));
+  kinds.erase("zero");
+  EXPECT_EQ(kinds.size(), size_t(format::page_kind_count - 1));
+}
+
+// Fields by their place and byte order, without the structs: little-endian, no padding.
+TEST(Golden, FieldsLieWhereTheFormatSays) {
+  auto const pages = parse(read_text(files[0]));
+  auto number = [&](uint32_t block, uint32_t at, uint32_t size) {
+    uint64_t value = 0;
+    for (uint32_t i = size; i > 0; i--) value = value << 8 | uint8_t(pages[block][at + i - 1]);
+    return value;
+  };
+  EXPECT_EQ(std::string(reinterpret_cast<char const*>(pages[0].data()), 8), "STRSAVI1");
+  EXPECT_EQ(number(0, 8, 4), 1u);        // format version
+  EXPECT_EQ(number(0, 16, 4), 16u);      // dim
+  EXPECT_EQ(number(0, 24, 1), 1u);       // metric l2
+  EXPECT_EQ(number(0, 32, 8), 0x5eedu);  // seed
+  for (uint32_t block = 0; block < pages.size(); block++) {
+    if (number(block, 8152, 4) == 0) continue;
+    EXPECT_EQ(number(block, 8152, 4), 0x41525453u) << block;
+    EXPECT_EQ(number(block, 8157, 1), 1u) << block;  // format version of the page
+    EXPECT_LE(number(block, 8158, 2), 8152u) << block;
+  }
+  bool seen = false;
+  for (uint32_t block = 0; block < pages.size(); block++) {
+    if (number(block, 8156, 1) != uint64_t(format::PageKind::growing) || number(block, 0, 2) != 5) continue;
+    seen = true;
+    // Row 40: TID (0x10005, 1) as in a heap tuple, flags, hash.
+    EXPECT_EQ(number(block, 40, 2), 1u);
+    EXPECT_EQ(number(block, 42, 2), 5u);
+    EXPECT_EQ(number(block, 44, 2), 1u);
+    EXPECT_EQ(number(block, 46, 2), 0u);
+    EXPECT_EQ(number(block, 48, 8), 0x0102030405060728u);
+    EXPECT_EQ(number(block, 8, 1), 2u);  // the second row is deleted
+  }
+  EXPECT_TRUE(seen);
+}
+
+std::multiset<uint64_t> search_all(GoldenPager& pager, std::vector<float> const& query, uint64_t* nearest) {
+  store::Search* search = nullptr;
+  must(store::start_search(pager, query.data(), {}, &search));
+  must(store::advance_search(pager, *search, 1000));
+  EXPECT_TRUE(store::search_exhausted(*search));
+  std::multiset<uint64_t> tids;
+  store::Candidate candidate;
+  float best = INFINITY;
+  while (store::next_candidate(*search, &candidate)) {
+    Tid tid{};
+    must(store::tid_of(pager, *search, candidate.source, candidate.row, &tid));
+    tids.insert(tid.key);
+    if (candidate.score < best) best = candidate.score, *nearest = tid.key;
+  }
+  return tids;
+}
+
+TEST(Golden, IndexOfTheGoldenBytesWorks) {
+  GoldenPager pager;
+  pager.pages = parse(read_text(files[0]));
+  store::CheckResult checked;
+  must(store::check(pager, &checked));
+  EXPECT_EQ(checked.row_count, 41u + 1);
+  EXPECT_EQ(checked.deleted_count, 3u);
+  uint64_t nearest = 0;
+  auto const query = vector_of(16, 43);
+  EXPECT_EQ(search_all(pager, query, &nearest).size(), 41u);
+  EXPECT_EQ(Tid{nearest}, Tid::of(0x10005, 4));
+  // And it lives on.
+  store::MetaDisk meta;
+  must(store::read_meta(pager, &meta));
+  insert(pager, *store::open_inserter(pager, meta, 1), 16, 50);
+  pager.lock(store::LockName::merge);
+  store::RewriteResult sealed, merged;
+  must(store::flush(pager, &sealed));
+  store::Manifest manifest{};
+  must(store::load_manifest(pager, &manifest));
+  std::vector<ObjectId> segments;
+  for (auto const& object : manifest.objects)
+    if (object.disk.kind == ObjectKind::segment && object.disk.state == store::ObjectState::live)
+      segments.push_back(object.id());
+  must(store::rewrite(pager, segments.data(), uint32_t(segments.size()), &merged));
+  pager.unlock(store::LockName::merge);
+  must(store::check(pager, &checked));
+  EXPECT_EQ(checked.row_count, 43u);
+  EXPECT_EQ(search_all(pager, query, &nearest).size(), 42u);
+  EXPECT_EQ(Tid{nearest}, Tid::of(0x10005, 4));
+}
+
+TEST(Golden, WideRowsOfTheGoldenBytesAreRead) {
+  GoldenPager pager;
+  pager.pages = parse(read_text(files[1]));
+  store::CheckResult checked;
+  must(store::check(pager, &checked));
+  EXPECT_EQ(checked.row_count, 2u);
+  std::vector<float> query(8100, 0.0f);
+  query[0] = 1;
+  uint64_t nearest = 0;
+  EXPECT_EQ(search_all(pager, query, &nearest), (std::multiset<uint64_t>{Tid::of(7, 1).key, Tid::of(7, 2).key}));
+}
+
+int write_files() {
+  ScalarLevel level;
+  for (GoldenFile const& file : files) {
+    std::ofstream(path_of(file)) << dump(file.make());
+    std::printf("%s\n", path_of(file).c_str());
+  }
+  return ::testing::Test::HasFailure() ? 1 : 0;
+}
+
+}  // namespace
+}  // namespace strata
+
+int main(int argc, char** argv) {
+  ::testing::InitGoogleTest(&argc, argv);
+  if (argc == 2 && std::string(argv[1]) == "--write") return strata::write_files();
+  return RUN_ALL_TESTS();
+}
