@@ -1,6 +1,6 @@
-# Everything at once: sessions insert, delete, update, roll back, search, vacuum, seal, merge and retrain. The id of a row
-# is encoded in its vector, so an entry that leads to another row than the one it was made for shows; no query may return
-# a row twice, out of order, or fewer rows than there are.
+# Everything at once: sessions insert, delete, update, roll back, search, vacuum, seal, merge and retrain. The id of a
+# row is encoded in its vector, so an entry that leads to another row than the one it was made for shows; no query may
+# return a row twice, out of order, or fewer rows than there are.
 use strict;
 use warnings;
 use PostgreSQL::Test::Utils;
