@@ -42,15 +42,20 @@ IndexOptions index_options(Relation index) {
 }
 
 bytea* am_options(Datum reloptions, bool validate) {
-  static relopt_parse_elt const table[] = {
-      {"segment_size", RELOPT_TYPE_INT, offsetof(IndexOptions, segment_size_mb)},
-      {"insert_buffer", RELOPT_TYPE_INT, offsetof(IndexOptions, insert_buffer_mb)},
-      {"min_seal_rows", RELOPT_TYPE_INT, offsetof(IndexOptions, min_seal_rows)},
-      {"max_growing_age", RELOPT_TYPE_INT, offsetof(IndexOptions, max_growing_age_s)},
-      {"compact_threshold", RELOPT_TYPE_REAL, offsetof(IndexOptions, compact_threshold)},
+  // Not initialised in braces: newer versions have more members, all of them zero here.
+  relopt_parse_elt table[5] = {};
+  int count = 0;
+  auto add = [&](char const* name, relopt_type type, size_t offset) {
+    table[count].optname = name;
+    table[count].opttype = type;
+    table[count++].offset = int(offset);
   };
-  return static_cast<bytea*>(
-      build_reloptions(reloptions, validate, option_kind, sizeof(IndexOptions), table, lengthof(table)));
+  add("segment_size", RELOPT_TYPE_INT, offsetof(IndexOptions, segment_size_mb));
+  add("insert_buffer", RELOPT_TYPE_INT, offsetof(IndexOptions, insert_buffer_mb));
+  add("min_seal_rows", RELOPT_TYPE_INT, offsetof(IndexOptions, min_seal_rows));
+  add("max_growing_age", RELOPT_TYPE_INT, offsetof(IndexOptions, max_growing_age_s));
+  add("compact_threshold", RELOPT_TYPE_REAL, offsetof(IndexOptions, compact_threshold));
+  return static_cast<bytea*>(build_reloptions(reloptions, validate, option_kind, sizeof(IndexOptions), table, count));
 }
 
 }  // namespace strata::pg

@@ -24,7 +24,7 @@ Datum pointer_to(ColumnClass const& column) {
 
 ColumnClass const& column_class(Relation index, AttrNumber attribute) {
   FmgrInfo* procedure = index_getprocinfo(index, attribute, column_class_procedure);
-  return *reinterpret_cast<ColumnClass const*>(DatumGetPointer(FunctionCall1(procedure, PointerGetDatum(nullptr))));
+  return *reinterpret_cast<ColumnClass const*>(DatumGetPointer(FunctionCall1(procedure, Datum(0))));
 }
 
 VectorRef vector_ref(Datum value, Element element, void** to_free) {

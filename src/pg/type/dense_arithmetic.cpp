@@ -130,11 +130,11 @@ Datum quantize(FunctionCallInfo fcinfo) {
   VarBit* const result = static_cast<VarBit*>(palloc0(size));
   SET_VARSIZE(result, size);
   VARBITLEN(result) = static_cast<int32>(v.dim);
-  bits8* const bits = VARBITS(result);
+  uint8* const bits = VARBITS(result);
   float x[chunk_size];
   for_each_chunk(v.dim, [&](uint32_t first, uint32_t count) {
     load(v, first, count, x);
-    for (uint32_t i = 0; i < count; ++i) bits[(first + i) / 8] |= static_cast<bits8>((x[i] > 0) << (7 - i % 8));
+    for (uint32_t i = 0; i < count; ++i) bits[(first + i) / 8] |= static_cast<uint8>((x[i] > 0) << (7 - i % 8));
   });
   static_assert(chunk_size % 8 == 0);
   PG_RETURN_VARBIT_P(result);
