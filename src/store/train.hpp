@@ -7,6 +7,7 @@
 #include "core/base/random.hpp"
 #include "core/cluster/assign.hpp"
 #include "core/cluster/kmeans.hpp"
+#include "core/policy/codebook_policy.hpp"
 #include "store/row_source.hpp"
 
 namespace strata::store {
@@ -210,7 +211,9 @@ Status train_from_sample(P& pager, IndexShape const& shape, Manifest const& mani
   float mean_residual2 = float(total / sample.count);
   for (uint32_t list = 0; list < lists; list++)
     residuals[list] = counts[list] ? residuals[list] / float(counts[list]) : mean_residual2;
-  EpochParts parts{frame_id, lists, centroids, residuals, mean_residual2, index_rows, nullptr, 0};
+  // What later rows are compared with must be what fresh rows have, not the rows that trained.
+  float const fresh = float(policy::fresh_residual2(mean_residual2, sample.count, lists));
+  EpochParts parts{frame_id, lists, centroids, residuals, fresh, index_rows, nullptr, 0};
   status = write_epoch(pager, shape, parts, &result->epoch);
   result->list_count = lists;
   result->sample_count = sample.count;
