@@ -150,12 +150,13 @@ Status check_growing(P& pager, IndexShape const& shape, ManifestObject const& ob
     if (status.ok() && unsound) status = corrupt("refine code is not finite", group);
     if (!status.ok()) break;
     if (followed && rows < growing.capacity) status = corrupt("growing rows follow a page that is not full", group);
-    followed = followed || rows > 0;
     status =
         !status.ok()
             ? status
             : pager.read(block_of(object, group * growing.group_page_count), [&](format::PageView page) {
                 auto const& header = page.as<format::GrowingPageDisk>();
+                if (followed && header.flags & format::growing_sealed)
+                  return corrupt("growing rows follow a sealed page", group);
                 sealed = sealed || header.flags & format::growing_sealed;
                 if (header.row_count > growing.capacity) return corrupt("growing page claims too many rows", group);
                 if (sets::bitmap_any(header.deleted, header.row_count, format::growing_page_rows_max))
@@ -164,6 +165,7 @@ Status check_growing(P& pager, IndexShape const& shape, ManifestObject const& ob
                 if (used > format::page_body_size) used = format::page_body_size;
                 return page.tail().used == used ? Status{} : corrupt("growing page does not end with its rows", group);
               });
+    followed = followed || rows > 0;
   }
   if (status.ok() && sealed && object.disk.state == ObjectState::live) status = check_still_live(pager, object.id());
   pager.release(scratch);

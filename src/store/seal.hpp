@@ -25,8 +25,9 @@ Status fence(P& pager, IndexShape const& shape, ManifestObject const& object) {
       format::PageSpan page = action.open(block_of(object, page_no));
       Status status = format::check_page(page.view(), format::PageKind::growing, object.id(), page_no);
       auto& header = page.template as<format::GrowingPageDisk>();
-      bool full = status.ok() && header.row_count >= shape.growing.capacity;
-      if (!status.ok() || full || header.flags & format::growing_sealed) {
+      bool sealed = status.ok() && header.flags & format::growing_sealed;
+      bool full = status.ok() && !sealed && header.row_count >= shape.growing.capacity;
+      if (!status.ok() || full || sealed) {
         action.abandon();
         return {status, full};
       }

@@ -156,6 +156,7 @@ TEST_F(Check, Growing) {
     tail(page).used = uint16_t(40 + rows * index.meta().entry_size);
     std::memset(page + tail(page).used, 0, format::page_body_size - tail(page).used);
   });
+  broken("growing rows follow a sealed page", [&] { growing_page(0).flags |= format::growing_sealed; });
   broken("row that is not there is deleted", [&] { sets::bitmap_set(growing_page(1).deleted, 255); });
   auto& row = *reinterpret_cast<format::GrowingRowDisk*>(index.page(growing, 0) + sizeof(GrowingPageDisk));
   broken("growing row has unknown flags", [&] { row.flags = 4; });

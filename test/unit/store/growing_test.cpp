@@ -123,6 +123,25 @@ TEST(GrowingEnd, FullLastPageNeedsNoFence) {
   EXPECT_EQ(index.live_rows(), numbers(185));
 }
 
+// Damage, but no reason for a seal to look for the end for ever.
+TEST(GrowingEnd, FullAndSealedPageEndsTheObject) {
+  StoreIndex index(3);
+  index.insert_all(gaussian_rows(1, 184, 3));
+  auto id = index.objects(ObjectKind::growing)[0];
+  index.locked([&] {
+    ASSERT_OK(store::freeze(index.pager));
+    reinterpret_cast<format::GrowingPageDisk*>(index.page(id, 0))->flags |= format::growing_sealed;
+    uint64_t reads = 0;
+    index.pager.read_hook_period = 1;
+    index.pager.hook = [&] {
+      if (++reads > 10000) sim::fail("a seal does not end");
+    };
+    store::RewriteResult result;
+    ASSERT_OK(store::flush(index.pager, &result));
+    EXPECT_EQ(result.row_count, 184u);
+  });
+}
+
 TEST(GrowingChunks, DoubleUpToTheirLimit) {
   StoreIndex index(8000);
   uint32_t last = 0;
