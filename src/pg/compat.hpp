@@ -61,6 +61,16 @@ inline xl_btree_reuse_page reuse_record(Relation index, FullTransactionId horizo
   return record;
 }
 
+// Calls walker(child, context) for every child of a plan node. The server declares the callback without arguments
+// before 16.
+inline bool walk_plan_states(PlanState* node, bool (*walker)(PlanState*, void*), void* context) {
+#if PG_VERSION_NUM >= 160000
+  return planstate_tree_walker(node, walker, context);
+#else
+  return planstate_tree_walker(node, reinterpret_cast<bool (*)()>(reinterpret_cast<void*>(walker)), context);
+#endif
+}
+
 // The file behind a relation.
 struct FileName {
   Oid tablespace;

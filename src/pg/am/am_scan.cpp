@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "pg/am/am_callbacks.hpp"
+#include "pg/am/scan_limit.hpp"
 #include "pg/am/scan_state.hpp"
 #include "pg/settings.hpp"
 
@@ -15,7 +16,7 @@ ScanReport last_scan;
 
 namespace {
 
-constexpr uint32_t first_target = 16;  // rows looked for before it is known how many are wanted
+constexpr uint32_t wanted_rows_default = 10;  // when the plan does not say how many rows will be taken
 
 bool farther(FoundRow const& a, FoundRow const& b) {
   return a.distance > b.distance;
@@ -42,10 +43,12 @@ void forget(IndexScanDesc scan) {
   if (state->heap) close_scan_heap(state->heap);
   MemoryContext const context = state->context;
   RowShape const shape = state->shape;
+  uint32_t const wanted_rows = state->wanted_rows;
   MemoryContextReset(context);
   *state = ScanState{};
   state->context = context;
   state->shape = shape;
+  state->wanted_rows = wanted_rows;
 }
 
 // The scores of store are squared distances of unit vectors under cosine.
@@ -103,7 +106,8 @@ void fetch_candidate(ScanState* state) {
 
 void look_further(ScanState* state) {
   uint32_t const doubled = state->target < UINT32_MAX / 2 ? state->target * 2 : UINT32_MAX;
-  state->target = state->target == 0 ? first_target : doubled;
+  uint32_t const wanted = state->wanted_rows ? state->wanted_rows : wanted_rows_default;
+  state->target = state->target == 0 ? wanted + store::search_margin : doubled;
   report(store::advance_search(state->pager, *state->search, state->target));
 }
 
@@ -183,6 +187,7 @@ IndexScanDesc am_begin_scan(Relation index, int key_count, int order_by_count) {
   state->context = AllocSetContextCreate(CurrentMemoryContext, "ivf scan", ALLOCSET_DEFAULT_SIZES);
   state->shape = row_shape(index);
   scan->opaque = state;
+  note_scan_begun();
   return scan;
 }
 
