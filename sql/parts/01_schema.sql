@@ -1,5 +1,5 @@
 \echo Use "CREATE EXTENSION strata" to load this file. \quit
 
 CREATE SCHEMA strata;
-COMMENT ON SCHEMA strata IS 'strata: functions and views that manage ivf indexes, versions, de-duplication and tiers';
+COMMENT ON SCHEMA strata IS 'strata: functions and views that show and manage ivf indexes';
 GRANT USAGE ON SCHEMA strata TO PUBLIC;

@@ -8,7 +8,7 @@ CREATE FUNCTION strata.list_segments(
   RETURNS SETOF record
   AS 'MODULE_PATHNAME', 'strata_list_segments' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED ROWS 20 COST 1000;
 COMMENT ON FUNCTION strata.list_segments(regclass) IS
-  'everything an ivf index consists of: growing and sealed segments, codebooks (epochs), frames';
+  'everything an ivf index consists of: growing and sealed segments, codebooks (epochs), frames, calibrations';
 
 CREATE VIEW strata.segments AS
   SELECT i.indrelid::regclass AS "table", i.indexrelid::regclass AS index, s.id, s.kind, s.state, s.rows,
@@ -18,11 +18,11 @@ CREATE VIEW strata.segments AS
   JOIN pg_catalog.pg_am a ON a.oid = c.relam AND a.amname = 'ivf'
   CROSS JOIN LATERAL strata.list_segments(i.indexrelid) s
   WHERE pg_catalog.has_table_privilege(i.indrelid, 'SELECT');
-COMMENT ON VIEW strata.segments IS 'segments, codebooks and frames of all ivf indexes whose table may be read';
+COMMENT ON VIEW strata.segments IS 'segments, codebooks, frames and calibrations of all ivf indexes whose table may be read';
 COMMENT ON COLUMN strata.segments."table" IS 'the indexed table';
 COMMENT ON COLUMN strata.segments.index IS 'the ivf index';
 COMMENT ON COLUMN strata.segments.id IS 'number within the index, never reused';
-COMMENT ON COLUMN strata.segments.kind IS 'growing: rows in the order of their arrival; segment: sealed rows; epoch: a codebook; frame: coordinates of the codes';
+COMMENT ON COLUMN strata.segments.kind IS 'growing: rows in the order of their arrival; segment: sealed rows; epoch: a codebook; frame: coordinates of the codes; calibration: how far a codebook must be searched for a recall';
 COMMENT ON COLUMN strata.segments.state IS 'building: being written; live; frozen: growing, about to be sealed; retired: replaced, waits for old snapshots';
 COMMENT ON COLUMN strata.segments.rows IS 'entries, deleted ones included';
 COMMENT ON COLUMN strata.segments.deleted_rows IS 'entries that VACUUM marked as deleted';
