@@ -61,6 +61,32 @@ inline xl_btree_reuse_page reuse_record(Relation index, FullTransactionId horizo
   return record;
 }
 
+// What ExecutorRun is called with besides the query, and a hook of the right type for a function that takes both.
+struct RunArguments {
+  ScanDirection direction;
+  uint64 count;
+  bool once;
+  template <class Run>
+  void call(Run run, QueryDesc* query) const {
+#if PG_VERSION_NUM >= 180000
+    run(query, direction, count);
+#else
+    run(query, direction, count, once);
+#endif
+  }
+};
+#if PG_VERSION_NUM >= 180000
+template <void (*run)(QueryDesc*, RunArguments const&)>
+void run_hook(QueryDesc* query, ScanDirection direction, uint64 count) {
+  run(query, {direction, count, false});
+}
+#else
+template <void (*run)(QueryDesc*, RunArguments const&)>
+void run_hook(QueryDesc* query, ScanDirection direction, uint64 count, bool once) {
+  run(query, {direction, count, once});
+}
+#endif
+
 // Calls walker(child, context) for every child of a plan node. The server declares the callback without arguments
 // before 16.
 inline bool walk_plan_states(PlanState* node, bool (*walker)(PlanState*, void*), void* context) {

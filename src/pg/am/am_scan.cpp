@@ -43,12 +43,10 @@ void forget(IndexScanDesc scan) {
   if (state->heap) close_scan_heap(state->heap);
   MemoryContext const context = state->context;
   RowShape const shape = state->shape;
-  uint32_t const wanted_rows = state->wanted_rows;
   MemoryContextReset(context);
   *state = ScanState{};
   state->context = context;
   state->shape = shape;
-  state->wanted_rows = wanted_rows;
 }
 
 // The scores of store are squared distances of unit vectors under cosine.
@@ -187,7 +185,6 @@ IndexScanDesc am_begin_scan(Relation index, int key_count, int order_by_count) {
   state->context = AllocSetContextCreate(CurrentMemoryContext, "ivf scan", ALLOCSET_DEFAULT_SIZES);
   state->shape = row_shape(index);
   scan->opaque = state;
-  note_scan_begun();
   return scan;
 }
 
@@ -196,6 +193,7 @@ void am_rescan(IndexScanDesc scan, ScanKey keys, int /* key_count */, ScanKey or
   if (keys && scan->numberOfKeys > 0) memmove(scan->keyData, keys, size_t(scan->numberOfKeys) * sizeof(ScanKeyData));
   if (order_bys && scan->numberOfOrderBys > 0)
     memmove(scan->orderByData, order_bys, size_t(scan->numberOfOrderBys) * sizeof(ScanKeyData));
+  state_of(scan)->wanted_rows = rows_wanted(scan->indexRelation, order_bys);
 }
 
 bool am_get_tuple(IndexScanDesc scan, ScanDirection direction) {

@@ -7,11 +7,12 @@
 namespace strata::pg {
 namespace {
 
-ExecutorStart_hook_type previous_start = nullptr;
-uint64_t scans_begun = 0;
+ExecutorRun_hook_type previous_run = nullptr;
+QueryDesc* running = nullptr;  // the innermost query, while the executor runs it
 
 constexpr int64_t limit_unknown = 0;
-constexpr int64_t limit_max = 100000;  // a larger first target would only cost memory
+constexpr int64_t limit_max = 100000;        // a larger first target would only cost memory
+constexpr double filtered_rows_max = 10000;  // estimates of filters are often wrong: beyond this the scan feels its way
 
 // The value of a LIMIT or OFFSET that is a constant or a parameter of the statement; -1 for anything else.
 int64_t constant_of(Node const* node, EState const* executor) {
@@ -38,15 +39,35 @@ int64_t rows_of(LimitState const* limit) {
   return count <= 0 || offset < 0 ? limit_unknown : Min(count + offset, limit_max);
 }
 
-bool visit_child(PlanState* node, void* limit);
+// Looks for the node of a scan from the top of a plan.
+struct Search {
+  Relation index;
+  ScanKey order_bys;
+  int64_t limit;         // rows that whoever stands above takes from the node being visited
+  uint32_t wanted_rows;  // what was found
+};
 
-// `limit`: rows that whoever stands above will take from `node`, or limit_unknown.
-void visit(PlanState* node, int64_t limit) {
+bool visit_child(PlanState* node, void* search);
+
+// Rows a scan has to return so that `limit` of them pass the filter of its node, by the planner's estimate.
+uint32_t rows_for_filter(IndexScanState const* node, int64_t limit) {
+  if (!node->ss.ps.qual) return uint32_t(limit);
+  double const rows = Max(node->ss.ss_currentRelation->rd_rel->reltuples, 1);
+  double const passing = Max(node->ss.ps.plan->plan_rows, 1);
+  double const wanted = double(limit) * Max(rows / passing, 1);
+  return uint32_t(Min(wanted, Max(double(limit), filtered_rows_max)));
+}
+
+// True when the node was found.
+bool visit(PlanState* node, Search* search) {
+  int64_t limit = search->limit;
   switch (nodeTag(node)) {
     case T_IndexScanState: {
-      IndexScanDesc const scan = reinterpret_cast<IndexScanState*>(node)->iss_ScanDesc;
-      if (scan && limit > 0 && scan->indexRelation->rd_indam->ambeginscan == am_begin_scan)
-        static_cast<ScanState*>(scan->opaque)->wanted_rows = uint32_t(limit);
+      auto const* const state = reinterpret_cast<IndexScanState*>(node);
+      if (state->iss_RelationDesc == search->index && state->iss_OrderByKeys == search->order_bys) {
+        if (limit > 0) search->wanted_rows = rows_for_filter(state, limit);
+        return true;
+      }
       break;
     }
     case T_LimitState:
@@ -61,32 +82,44 @@ void visit(PlanState* node, int64_t limit) {
     default:
       limit = limit_unknown;
   }
-  walk_plan_states(node, visit_child, &limit);
+  Search below = *search;
+  below.limit = limit;
+  bool const found = walk_plan_states(node, visit_child, &below);
+  search->wanted_rows = below.wanted_rows;
+  return found;
 }
 
-bool visit_child(PlanState* node, void* limit) {
-  visit(node, *static_cast<int64_t*>(limit));
-  return false;
+bool visit_child(PlanState* node, void* search) {
+  return visit(node, static_cast<Search*>(search));
 }
 
-void start_executor(QueryDesc* query, int flags) {
-  uint64_t const before = scans_begun;
-  if (previous_start)
-    previous_start(query, flags);
-  else
-    standard_ExecutorStart(query, flags);
-  if (scans_begun != before && query->planstate) visit(query->planstate, limit_unknown);
+void run_query(QueryDesc* query, RunArguments const& arguments) {
+  QueryDesc* const outer = running;
+  running = query;
+  PG_TRY();
+  {
+    if (previous_run)
+      arguments.call(previous_run, query);
+    else
+      arguments.call(standard_ExecutorRun, query);
+  }
+  PG_FINALLY();
+  { running = outer; }
+  PG_END_TRY();
 }
 
 }  // namespace
 
-void note_scan_begun() {
-  scans_begun++;
+uint32_t rows_wanted(Relation index, ScanKey order_bys) {
+  if (!running || !running->planstate || !order_bys) return 0;
+  Search search{index, order_bys, limit_unknown, 0};
+  visit(running->planstate, &search);
+  return search.wanted_rows;
 }
 
 void register_scan_limits() {
-  previous_start = ExecutorStart_hook;
-  ExecutorStart_hook = start_executor;
+  previous_run = ExecutorRun_hook;
+  ExecutorRun_hook = run_hook<run_query>;
 }
 
 }  // namespace strata::pg

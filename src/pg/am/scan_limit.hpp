@@ -6,10 +6,11 @@
 
 namespace strata::pg {
 
-// Installs a hook that looks at every plan in which an ivf scan begins. Called once, when the library is loaded.
+// Installs a hook that remembers which query is running. Called once, when the library is loaded.
 void register_scan_limits();
 
-// Tells that an ivf scan has begun: only then plans are looked at.
-void note_scan_begun();
+// Rows that the plan of the running query will take from the scan whose order keys are `order_bys` (the array that the
+// executor passes to amrescan), 0 when the plan does not say.
+uint32_t rows_wanted(Relation index, ScanKey order_bys);
 
 }  // namespace strata::pg

@@ -24,7 +24,7 @@ enum class ScanPhase : uint8_t {
 struct ScanState {
   MemoryContext context;  // of all below; reset by every rescan
   RowShape shape;
-  uint32_t wanted_rows;  // as far as the plan tells, 0: it does not; see scan_limit.hpp. Survives rescans
+  uint32_t wanted_rows;  // as far as the plan tells, 0: it does not; see scan_limit.hpp
   ScanPhase phase;
   PgPager pager;
   ScanHeap* heap;
