@@ -96,16 +96,20 @@ bool visit_child(PlanState* node, void* search) {
 void run_query(QueryDesc* query, RunArguments const& arguments) {
   QueryDesc* const outer = running;
   running = query;
-  PG_TRY();
-  {
-    if (previous_run)
-      arguments.call(previous_run, query);
-    else
-      arguments.call(standard_ExecutorRun, query);
-  }
-  PG_FINALLY();
-  { running = outer; }
-  PG_END_TRY();
+  if (previous_run)
+    arguments.call(previous_run, query);
+  else
+    arguments.call(standard_ExecutorRun, query);
+  running = outer;
+}
+
+// An error leaves run_query by a jump, and always ends in one of these: then nobody is known to run until the next
+// query.
+void at_transaction_end(XactEvent event, void*) {
+  if (event == XACT_EVENT_ABORT || event == XACT_EVENT_PARALLEL_ABORT) running = nullptr;
+}
+void at_subtransaction_end(SubXactEvent event, SubTransactionId, SubTransactionId, void*) {
+  if (event == SUBXACT_EVENT_ABORT_SUB) running = nullptr;
 }
 
 }  // namespace
@@ -120,6 +124,8 @@ uint32_t rows_wanted(Relation index, ScanKey order_bys) {
 void register_scan_limits() {
   previous_run = ExecutorRun_hook;
   ExecutorRun_hook = run_hook<run_query>;
+  RegisterXactCallback(at_transaction_end, nullptr);
+  RegisterSubXactCallback(at_subtransaction_end, nullptr);
 }
 
 }  // namespace strata::pg
