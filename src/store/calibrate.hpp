@@ -16,6 +16,8 @@ struct CalibrateResult {
 
 namespace detail {
 
+// Thresholds aim so many standard errors above the target: the promise is "at least".
+constexpr double calibration_margin = 2;
 constexpr uint32_t calibration_query_max = 500;
 constexpr uint32_t calibration_query_min = 120;
 
@@ -63,6 +65,7 @@ Status write_calibration(P& pager, ObjectId epoch, uint64_t index_rows, float no
     object->disk.page_count = page_count;
     object->disk.epoch = raw(epoch);
     object->disk.row_count = rows;
+    object->disk.hits = work.header.sealed_rows;
     header->id = object->disk.id;
     header->kind = ObjectKind::calibration;
     header->row_count = rows;
@@ -163,7 +166,7 @@ Status calibrate_epoch(P& pager, Calibration& work, uint32_t query_count, Calibr
   auto* model = static_cast<policy::StopModelDisk*>(pager.allocate(sizeof(policy::StopModelDisk)));
   Status status = run_queries(pager, work, query_count, trainer);
   // Too few rows for any k is no error: searches do without a model.
-  if (status.ok() && trainer.train(policy::StopTrainOptions{}, *model).ok())
+  if (status.ok() && trainer.train(policy::StopTrainOptions{calibration_margin}, *model).ok())
     status = write_calibration(pager, work.epoch, work.index_rows, float(work.norm2_max), *model, &result->calibration);
   result->query_count = trainer.query_count();
   for (void* part : {static_cast<void*>(model), static_cast<void*>(work.header), static_cast<void*>(work.refine),

@@ -135,22 +135,40 @@ Status add_source(P& pager, Search& search, ManifestObject const& object, Object
   return {};
 }
 
+// Keeps the `limit` smallest scores in a heap, and returns the largest of them once there are so many.
+template <Pager P>
+float keep_smallest(P& pager, Array<float>& heap, uint32_t limit, float score) {
+  if (heap.count < limit) {
+    heap.push(pager, score);
+    std::push_heap(heap.begin(), heap.end());
+  } else if (score < heap[0]) {
+    std::pop_heap(heap.begin(), heap.end());
+    heap[heap.count - 1] = score;
+    std::push_heap(heap.begin(), heap.end());
+  }
+  return heap.count < limit ? infinity : heap[0];
+}
+
+// The same from all scores so far, which are left in another order.
+template <Pager P>
+float find_smallest(P& pager, Search& search, Array<float>& heap, uint32_t limit) {
+  auto& scores = search.scores;
+  heap.reserve(pager, limit < search.ranked_total ? limit : uint32_t(search.ranked_total));
+  heap.count = scores.count < limit ? scores.count : limit;
+  if (scores.count > limit) std::nth_element(scores.begin(), scores.begin() + limit, scores.end());
+  if (heap.count) std::memcpy(heap.items, scores.items, size_t(heap.count) * sizeof(float));
+  std::make_heap(heap.begin(), heap.end());
+  return heap.count < limit ? infinity : heap[0];
+}
+
 template <Pager P>
 void push_candidate(P& pager, Search& search, Candidate const& candidate) {
   auto later = [](Candidate const& a, Candidate const& b) { return a.lower_bound > b.lower_bound; };
   search.candidates.push(pager, candidate);
   std::push_heap(search.candidates.begin(), search.candidates.end(), later);
   search.scores.push(pager, candidate.score);
-  auto& top = search.top;
-  if (top.count < search.target) {
-    top.push(pager, candidate.score);
-    std::push_heap(top.begin(), top.end());
-  } else if (candidate.score < top[0]) {
-    std::pop_heap(top.begin(), top.end());
-    top[top.count - 1] = candidate.score;
-    std::push_heap(top.begin(), top.end());
-  }
-  search.tau = top.count < search.target ? infinity : top[0];
+  search.tau = keep_smallest(pager, search.top, search.target, candidate.score);
+  search.tau_asked = keep_smallest(pager, search.near, rows_asked(search), candidate.score);
 }
 
 constexpr float largest = std::numeric_limits<float>::max();
@@ -378,7 +396,7 @@ Status probe_lists(P& pager, Search& search) {
     if (Status status = order_lists(pager, search, lists_expected(search)); !status.ok()) return status;
     search.tracker.start(tracked(search, search.order[0].key));
   } else {
-    search.tracker.restart_k(tracked(search, search.tau));
+    search.tracker.restart_k(tracked(search, search.tau_asked));
     if (policy::should_stop(plan, search.tracker)) return {};
   }
   while (search.probed < search.order.count) {
@@ -389,7 +407,7 @@ Status probe_lists(P& pager, Search& search) {
     bool const last = search.probed == search.order.count;
     float const next_key = last ? infinity : search.order[search.probed].key;
     float const weight = search.epochs.count == 1 ? 1.0f : epoch_weight(search, epoch);
-    bool const decides = search.tracker.advance(weight, tracked(search, search.tau), tracked(search, next_key));
+    bool const decides = search.tracker.advance(weight, tracked(search, search.tau_asked), tracked(search, next_key));
     bool const due = decides || plan.kind == policy::StopPlan::Kind::probes;
     if (due && policy::should_stop(plan, search.tracker)) break;
   }
@@ -407,7 +425,7 @@ Status start_search(P& pager, float const* vector, SearchOptions const& options,
   *out = search;
   search->options = options;
   search->vector = vector;
-  search->tau = detail::infinity;
+  search->tau = search->tau_asked = detail::infinity;
   search->skip_source = SearchSource::none;
   search->epsilon = detail::epsilon_for(options.recall_target);
   if (Status status = load_manifest(pager, &search->manifest); !status.ok()) return status;
@@ -440,8 +458,8 @@ void release_search(P& pager, Search* search) {
   for (EpochRank& rank : search->epochs) pager.release(rank.view);
   void* parts[] = {search->queries.items, search->sources.items, search->epochs.items,  search->order.items,
                    search->runs.items,    search->bounds.items,  search->pending.items, search->candidates.items,
-                   search->scores.items,  search->top.items,     search->scratch,       search->centroid,
-                   search->model};
+                   search->scores.items,  search->top.items,     search->near.items,    search->scratch,
+                   search->centroid,      search->model};
   for (void* part : parts)
     if (part) pager.release(part);
   release_manifest(pager, &search->manifest);
@@ -456,14 +474,8 @@ Status advance_search(P& pager, Search& search, uint32_t target) {
     if (search.target) search.counters.advance_count++;
     search.target = target;
     // The threshold of the larger target, from what was evaluated so far.
-    auto& top = search.top;
-    top.reserve(pager, target < search.ranked_total ? target : uint32_t(search.ranked_total));
-    top.count = search.scores.count < target ? search.scores.count : target;
-    if (search.scores.count > target)
-      std::nth_element(search.scores.begin(), search.scores.begin() + target, search.scores.end());
-    if (top.count) std::memcpy(top.items, search.scores.items, size_t(top.count) * sizeof(float));
-    std::make_heap(top.begin(), top.end());
-    search.tau = top.count < target ? detail::infinity : top[0];
+    search.tau = detail::find_smallest(pager, search, search.top, target);
+    search.tau_asked = detail::find_smallest(pager, search, search.near, detail::rows_asked(search));
     if (Status status = detail::evaluate_runs(pager, search, 0); !status.ok()) return status;
   }
   if (!search.flat_done)

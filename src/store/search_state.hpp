@@ -119,6 +119,8 @@ struct Search {
   float epsilon;                   // how many standard deviations first-stage bounds keep away from their estimates
   uint32_t skip_source, skip_row;  // a row that is passed over: calibration, the query itself
   uint32_t target;                 // rows wanted
+  Array<float> near;               // the same for the rows asked for, see search_margin
+  float tau_asked;                 // the largest of them, +inf while there are fewer: what the stop rule watches
   float tau;                       // the target-th smallest score, +inf while there are fewer
   bool flat_done;
   std::byte* scratch;  // one growing entry or refine row

@@ -107,7 +107,7 @@ TEST(Maintain, SegmentsStayBoundedWhileRowsCome) {
 TEST(Maintain, IndexCreatedEmptyAndFilledEndsWithACodebookAndFewSegments) {
   uint32_t const dim = 16, count_of_rows = 60000;
   StoreIndex index(dim);
-  auto rows = clustered_rows(1, count_of_rows + 30, dim, 100);
+  auto rows = clustered_rows(1, count_of_rows + 400, dim, 100);
   size_t trained = 0;
   for (uint32_t i = 0; i < count_of_rows; i++) {
     index.insert(rows[i], 0, i % 4);
@@ -135,8 +135,8 @@ TEST(Maintain, IndexCreatedEmptyAndFilledEndsWithACodebookAndFewSegments) {
     }
     return hits / 10 / double(rows.size() - count_of_rows);
   };
-  // How well the stop rule keeps its promise is the subject of its own tests; here no row may have been mislaid.
-  EXPECT_GE(recall({}), 0.8);
+  // The target is 0.95; two standard errors of the mean over 400 queries are about 0.02.
+  EXPECT_GE(recall({}), 0.93) << "default recall target";
   store::SearchOptions many;
   many.probes = 40;
   EXPECT_GE(recall(many), 0.99);

@@ -242,7 +242,8 @@ class StoreIndex {
   }
   // Rows in the order of their distance as a scan of the server emits them, until `wanted` or the end.
   std::vector<Found> search(Vector const& query, size_t wanted = SIZE_MAX, store::SearchOptions options = {},
-                            uint32_t first_target = 24) {
+                            uint32_t first_target = 0) {
+    if (first_target == 0) first_target = wanted == SIZE_MAX ? 24 : uint32_t(wanted) + store::search_margin;
     store::Search* search = start(query, options);
     std::vector<Found> emitted;
     auto farther = [](Found const& a, Found const& b) { return a.score > b.score; };
