@@ -46,13 +46,13 @@ Status calibrate_query(P& pager, Search& search, policy::StopTrainer& trainer) {
 
 // Publishes a model in place of the older ones of its epoch.
 template <Pager P>
-Status write_calibration(P& pager, ObjectId epoch, uint64_t index_rows, float norm2_max,
+Status write_calibration(P& pager, ObjectId epoch, uint64_t listed_rows, float norm2_max,
                          policy::StopModelDisk const& model, ObjectId* id) {
   auto* header = static_cast<ObjectHeaderDisk*>(pager.allocate(sizeof(ObjectHeaderDisk)));
   *header = ObjectHeaderDisk{};
   StreamPlan plan{StreamKind::stop_model, format::no_column, 0, format::page_body_size, sizeof model};
   uint32_t const page_count = plan_streams(&plan, 1, header);
-  uint32_t const rows = index_rows > UINT32_MAX ? UINT32_MAX : uint32_t(index_rows);
+  uint32_t const rows = listed_rows > UINT32_MAX ? UINT32_MAX : uint32_t(listed_rows);
   Status status = edit_manifest(pager, [&](Manifest& work) -> EditResult {
     for (auto& object : work.objects) {
       bool const older = object.disk.kind == ObjectKind::calibration && object.disk.state == ObjectState::live;
@@ -167,7 +167,8 @@ Status calibrate_epoch(P& pager, Calibration& work, uint32_t query_count, Calibr
   Status status = run_queries(pager, work, query_count, trainer);
   // Too few rows for any k is no error: searches do without a model.
   if (status.ok() && trainer.train(policy::StopTrainOptions{calibration_margin}, *model).ok())
-    status = write_calibration(pager, work.epoch, work.index_rows, float(work.norm2_max), *model, &result->calibration);
+    status =
+        write_calibration(pager, work.epoch, work.listed_rows, float(work.norm2_max), *model, &result->calibration);
   result->query_count = trainer.query_count();
   for (void* part : {static_cast<void*>(model), static_cast<void*>(work.header), static_cast<void*>(work.refine),
                      static_cast<void*>(work.z), static_cast<void*>(work.vector), memory})

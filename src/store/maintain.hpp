@@ -53,7 +53,7 @@ struct IndexFacts {
   uint64_t growing_rows, growing_bytes, sealed_rows, retired_bytes;
   int64_t oldest_growing;
   bool frozen;
-  uint64_t calibrated_rows;        // rows of the index at the newest calibration of the epoch in force, 0: none
+  uint64_t calibrated_rows;        // rows in lists at the newest calibration of the epoch in force, 0: none
   uint64_t rows_since_calibrated;  // sealed since
   policy::CodebookFacts codebook;
   Array<policy::SegmentFacts> segments;
@@ -197,7 +197,7 @@ template <Pager P>
 Status calibrate_if_due(P& pager, IndexFacts const& facts, MaintainOptions const& options, MaintainResult* result) {
   uint64_t const rows = facts.sealed_rows, listed = facts.codebook.new_row_count, known = facts.calibrated_rows;
   if (listed * 2 < rows || listed < policy::flat_row_count_max ||
-      (known && facts.rows_since_calibrated * 4 < known && known < rows * 2))
+      (known && facts.rows_since_calibrated * 4 < known && listed * 4 < known * 5 && known < listed * 2))
     return {};
   CalibrateResult calibrated;
   Status const status = calibrate(pager, options.calibration_work_max, &calibrated);

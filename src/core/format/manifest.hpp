@@ -48,10 +48,11 @@ struct ObjectDisk {
   uint8_t lane;  // growing: which inserters
   uint8_t tier;  // 0 hot, 1 cold
   uint32_t extent_count;
-  uint32_t page_count;    // sum of the extents
-  uint32_t frame;         // ObjectId of the frame its codes live in; 0 for a frame
-  uint32_t epoch;         // segment, calibration: ObjectId of the codebook, 0 when flat
-  uint32_t row_count;     // segment: entries, fixed; epoch, calibration: rows of the index at that time; growing: 0
+  uint32_t page_count;  // sum of the extents
+  uint32_t frame;       // ObjectId of the frame its codes live in; 0 for a frame
+  uint32_t epoch;       // segment, calibration: ObjectId of the codebook, 0 when flat
+  uint32_t
+      row_count;  // segment: entries, fixed; epoch: rows of the index at training; calibration: rows in lists; else 0
   uint32_t ranked_count;  // segment: entries with codes (not NULL, not zero under cosine), they come first
   uint32_t list_count;    // segment, epoch: inverted lists, 0 when flat
   uint32_t flags;         // zero
