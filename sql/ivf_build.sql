@@ -15,7 +15,10 @@ CREATE UNIQUE INDEX ON plain USING ivf (w);
 CREATE INDEX ON plain USING ivf (w, v);
 CREATE INDEX ON plain USING ivf (w) INCLUDE (id);
 CREATE INDEX ON plain USING ivf (w DESC);
+-- Servers word this one differently.
+\set VERBOSITY sqlstate
 ALTER TABLE plain ADD EXCLUDE USING ivf (w WITH <->);
+\set VERBOSITY default
 CREATE INDEX ON plain USING ivf (w) WITH (segment_size = 0);
 CREATE INDEX ON plain USING ivf (w) WITH (compact_threshold = 1.5);
 CREATE INDEX ON plain USING ivf (w) WITH (lists = 100);
