@@ -16,6 +16,7 @@ CORE_ROOMS = {
     "segment": {"base", "math", "sets", "format", "quant", "cluster"},
     "policy": {"base", "math", "sets", "quant", "cluster"},
     "history": {"base", "sets"},
+    "files": {"base", "math", "sets", "text"},
 }
 PG_TYPE_ROOMS = {"pg/type"}  # the types know nothing of indexes, hence not store
 
