@@ -198,6 +198,29 @@ inline bool may_maintain(Oid table) {
 #endif
 }
 
+// Raises unless the current user may insert into the columns (with FirstLowInvalidHeapAttributeNumber subtracted) of
+// the table of a range table entry, and records them there.
+inline void check_insert_permission(ParseState* parse, ParseNamespaceItem* item, Bitmapset* columns) {
+#if PG_VERSION_NUM >= 160000
+  item->p_perminfo->requiredPerms = ACL_INSERT;
+  item->p_perminfo->insertedCols = columns;
+  ExecCheckPermissions(parse->p_rtable, list_make1(item->p_perminfo), true);
+#else
+  item->p_rte->requiredPerms = ACL_INSERT;
+  item->p_rte->insertedCols = columns;
+  ExecCheckRTPerms(parse->p_rtable, true);
+#endif
+}
+
+// The list of names in a text such as 'schema.table', as stringToQualifiedNameList of 16 reads it.
+inline List* qualified_name_list(char const* text) {
+#if PG_VERSION_NUM >= 160000
+  return stringToQualifiedNameList(text, nullptr);
+#else
+  return stringToQualifiedNameList(text);
+#endif
+}
+
 // A number of this backend, small, stable for its life: spreads inserters over lanes.
 inline uint32 backend_number() {
 #if PG_VERSION_NUM >= 170000

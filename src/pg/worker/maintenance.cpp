@@ -1,6 +1,7 @@
 #include "pg/worker/maintenance.hpp"
 
 #include "pg/am/am_options.hpp"
+#include "pg/inspect/index_access.hpp"
 #include "pg/settings.hpp"
 #include "pg/worker/worker.hpp"
 
@@ -87,6 +88,31 @@ void maintain_after_insert(Relation index, Relation heap, bool first_row) {
   // An apply worker that stops to seal would hold up replication.
   if (outlook.growing_bytes >= overflow_factor * options.insert_buffer_bytes && !IsLogicalWorker())
     seal_here(index, heap, options);
+}
+
+void seal_after_import(Relation heap) {
+  ListCell* cell;
+  List* const indexes = RelationGetIndexList(heap);
+  foreach (cell, indexes) {
+    OpenIndex const open = open_ivf_index(lfirst_oid(cell), RowExclusiveLock, Missing::ignore);
+    if (!open.index) continue;
+    store::MaintainOptions options = maintain_options(open.index);
+    // Not later, when they are older: nothing more is about to come.
+    options.min_seal_age_us = 0;
+    options.train = options.merge = false;
+    MemoryContext const context = AllocSetContextCreate(CurrentMemoryContext, "ivf seal", ALLOCSET_DEFAULT_SIZES);
+    PgPager pager(open.index, open.heap, maintenance_access(open.index), MAIN_FORKNUM, context);
+    store::Outlook outlook;
+    report(store::look_ahead(pager, options, &outlook));
+    if (outlook.seal_due) {
+      store::MaintainResult result;
+      maintain_once(pager, options, false, &result);
+      request_worker(open.index);
+    }
+    MemoryContextDelete(context);
+    close_ivf_index(open, RowExclusiveLock);
+  }
+  list_free(indexes);
 }
 
 void maintain_in_vacuum(Relation index, Relation heap) {
