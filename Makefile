@@ -24,7 +24,7 @@ PG_CXXFLAGS = -std=c++20 -Wall -Wextra -Werror -Wno-register -fvisibility=hidden
 MULTIARCH := $(shell $(CXX) -print-multiarch)
 OPENBLAS_SERIAL ?= /usr/lib/$(MULTIARCH)/openblas-serial/libopenblas.a
 # FAISS trains the codebooks. Static, with the serial OpenBLAS: the threaded one starts threads in every backend.
-SHLIB_LINK += -Wl,-Bstatic -lfaiss -Wl,-Bdynamic $(OPENBLAS_SERIAL) -lgomp -l:libgfortran.so.5 -lstdc++ -lm -Wl,--exclude-libs,ALL
+SHLIB_LINK += -Wl,-Bstatic -lfaiss -lsodium -Wl,-Bdynamic $(OPENBLAS_SERIAL) -lgomp -l:libgfortran.so.5 -lstdc++ -lm -Wl,--exclude-libs,ALL
 
 override with_llvm = no
 PG_CONFIG ?= pg_config

@@ -128,7 +128,7 @@ The PostgreSQL project has newer ones:
 }
 
 # What building the extension needs besides PostgreSQL.
-build_packages="g++ make libfaiss-dev libopenblas-serial-dev"
+build_packages="g++ make libfaiss-dev libopenblas-serial-dev libsodium-dev"
 
 # Builds the extension in the tree; from scratch when the objects belong to another PostgreSQL or compiler.
 # Requires: the current directory is the tree's root.

@@ -170,6 +170,51 @@ inline IndexFetchTableData* begin_index_fetch(Relation heap) {
 #endif
 }
 
+inline IndexScanDesc begin_index_scan(Relation heap, Relation index, Snapshot snapshot, int key_count) {
+#if PG_VERSION_NUM >= 190000
+  return index_beginscan(heap, index, snapshot, nullptr, key_count, 0, 0);
+#elif PG_VERSION_NUM >= 180000
+  return index_beginscan(heap, index, snapshot, nullptr, key_count, 0);
+#else
+  return index_beginscan(heap, index, snapshot, key_count, 0);
+#endif
+}
+
+inline Oid primary_key_of(Relation table) {
+#if PG_VERSION_NUM >= 180000
+  return RelationGetPrimaryKeyIndex(table, false);
+#else
+  return RelationGetPrimaryKeyIndex(table);
+#endif
+}
+
+inline TableScanDesc begin_table_scan(Relation table, Snapshot snapshot) {
+#if PG_VERSION_NUM >= 190000
+  return table_beginscan(table, snapshot, 0, nullptr, 0);
+#else
+  return table_beginscan(table, snapshot, 0, nullptr);
+#endif
+}
+
+// Waits for a transaction in progress that has changed the row.
+inline TM_Result delete_tuple(Relation table, ItemPointer tid, Snapshot snapshot) {
+  TM_FailureData failure;
+  CommandId const command = GetCurrentCommandId(true);
+#if PG_VERSION_NUM >= 190000
+  return table_tuple_delete(table, tid, command, 0, snapshot, InvalidSnapshot, true, &failure);
+#else
+  return table_tuple_delete(table, tid, command, snapshot, InvalidSnapshot, true, &failure, false);
+#endif
+}
+
+inline bool holds_lock(LOCKTAG const* tag, LOCKMODE mode) {
+#if PG_VERSION_NUM >= 170000
+  return LockHeldByMe(tag, mode, false);
+#else
+  return LockHeldByMe(tag, mode);
+#endif
+}
+
 // EXPLAIN (ANALYZE) shows the number of searches from 18 on.
 inline void count_index_search(IndexScanDesc scan) {
   pgstat_count_index_scan(scan->indexRelation);
@@ -187,14 +232,20 @@ inline void disable_path(IndexPath* path) {
 #endif
 }
 
+inline bool is_owner_of_relation(Oid relation) {
+#if PG_VERSION_NUM >= 160000
+  return object_ownercheck(RelationRelationId, relation, GetUserId());
+#else
+  return pg_class_ownercheck(relation, GetUserId());
+#endif
+}
+
 // May the current user maintain the table: its owner, from 17 on also a holder of MAINTAIN.
 inline bool may_maintain(Oid table) {
 #if PG_VERSION_NUM >= 170000
   return pg_class_aclcheck(table, GetUserId(), ACL_MAINTAIN) == ACLCHECK_OK;
-#elif PG_VERSION_NUM >= 160000
-  return object_ownercheck(RelationRelationId, table, GetUserId());
 #else
-  return pg_class_ownercheck(table, GetUserId());
+  return is_owner_of_relation(table);
 #endif
 }
 

@@ -1,0 +1,96 @@
+# The gate of strata.set_dedup under load: writers with overlapping batches, rollbacks and single rows store every
+# vector once, and never wait for each other in a circle. Then what outlives the server: dumps, crashes, copies.
+use strict;
+use warnings;
+use PostgreSQL::Test::Utils;
+use StrataTest;
+use Test::More;
+
+my $node = strata_node('main', settings => "deadlock_timeout = '20ms'\nwal_level = logical\nmax_wal_senders = 4\n");
+sql($node, <<'SQL');
+CREATE TABLE items (id bigint GENERATED ALWAYS AS IDENTITY, v vector(8));
+SELECT strata.set_dedup('items', 'v');
+CREATE FUNCTION vector_of(number int) RETURNS vector LANGUAGE sql IMMUTABLE AS
+  $$ SELECT ARRAY[number, number / 7, number % 5, 1, 0, 0, 0, number]::vector $$;
+SQL
+
+$node->pgbench(
+    '--no-vacuum --client=8 --transactions=150',
+    0,
+    [qr/actually processed: 1200\/1200/],
+    [qr/^$/],
+    'eight writers of overlapping batches',
+    {
+        'batch@10' => q{
+            \set first random(1, 2000)
+            INSERT INTO items (v) SELECT vector_of((i * 7919 + :first) % 3000) FROM generate_series(1, 40) AS i;
+        },
+        'reverse@10' => q{
+            \set first random(1, 2000)
+            INSERT INTO items (v) SELECT vector_of(i) FROM generate_series(:first + 60, :first, -1) AS i;
+        },
+        'single@10' => q{
+            \set number random(1, 3000)
+            INSERT INTO items (v) VALUES (vector_of(:number));
+        },
+        'rollback@5' => q{
+            \set first random(1, 3000)
+            BEGIN;
+            INSERT INTO items (v) SELECT vector_of(i) FROM generate_series(:first, :first + 50) AS i;
+            ROLLBACK;
+        },
+        'delete@3' => q{
+            \set number random(1, 3000)
+            DELETE FROM items WHERE v = vector_of(:number);
+        },
+        'update@3' => q{
+            \set number random(1, 3000)
+            UPDATE items SET v = vector_of(:number + 1) WHERE v = vector_of(:number);
+        },
+    });
+is(sql($node, 'SELECT count(*) - count(DISTINCT v) FROM items'), '0', 'no vector twice');
+is(sql($node, 'SELECT (SELECT count(*) FROM items_v_dedup) - (SELECT count(*) FROM items)'), '1',
+    'a claim for every row, and the settings');
+is(sql($node, 'SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()'), '0', 'no deadlock');
+is(sql($node, 'SELECT seen = stored + skipped AND errors = 0 AND skipped > 0 FROM strata.stat_dedup'), 't',
+    'every row is counted');
+
+my $file = $node->basedir . '/dump.sql';
+$node->command_ok([ 'pg_dump', '--file', $file, '--dbname', $node->connstr('postgres') ], 'dump');
+sql($node, 'CREATE DATABASE copy');
+my @restore = ('psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-f', $file, '-d', $node->connstr('copy'));
+$node->command_ok(\@restore, 'restore');
+my $again = 'INSERT INTO items (v) SELECT v FROM items LIMIT 10; SELECT count(*) - count(DISTINCT v) FROM items';
+is(sql($node, $again, 'copy'), '0', 'the gate of the copy knows what is in it');
+my $settings = q{SELECT "table", "column", mode FROM strata.stat_dedup};
+is(sql($node, $settings, 'copy'), 'items|v|exact', 'settings come along');
+
+# A crash forgets what was not committed, and nothing else.
+my $session = $node->background_psql('postgres', on_error_stop => 0);
+$session->query_safe("BEGIN; INSERT INTO items (v) VALUES (vector_of(5001))");
+$node->stop('immediate');
+eval { $session->quit };
+$node->start;
+is(sql($node, 'INSERT INTO items (v) VALUES (vector_of(5001)), (vector_of(5001)) RETURNING 1'), '1',
+    'what a crash undid may be stored');
+is(sql($node, $again), '0', 'what was committed may not');
+
+# A subscriber with a gate of its own: what arrives is stored and remembered.
+my $copy = strata_node('copy');
+sql($copy, <<'SQL');
+CREATE TABLE items (id bigint, v vector(8));
+SELECT strata.set_dedup('items', 'v');
+SQL
+sql($node, 'ALTER TABLE items REPLICA IDENTITY FULL; CREATE PUBLICATION p FOR TABLE items');
+my $publisher = $node->connstr . ' dbname=postgres';
+sql($copy, "CREATE SUBSCRIPTION s CONNECTION '$publisher' PUBLICATION p");
+$copy->wait_for_subscription_sync($node, 's');
+sql($node, 'INSERT INTO items (v) SELECT vector_of(i) FROM generate_series(6000, 6020) AS i');
+$node->wait_for_catchup('s');
+my $rows = 'SELECT count(*) FROM items';
+is(sql($copy, $rows), sql($node, $rows), 'all rows arrive');
+sql($copy, 'INSERT INTO items (v) SELECT v FROM items');
+is(sql($copy, 'SELECT count(*)  - count(DISTINCT v) FROM items'), '0', 'and are known to the gate');
+sql($copy, 'DROP SUBSCRIPTION s');
+
+done_testing();
