@@ -120,7 +120,21 @@ ClaimTerms terms_of(Gate const* gate) {
   return {now, expires_at, gate->refresh ? expires_at - gate->ttl / refresh_parts : DT_NOBEGIN};
 }
 
+LOCKTAG gate_lock(Gate const* gate) {
+  LOCKTAG tag;
+  SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, gate->registry, 0, gate_lock_class);
+  return tag;
+}
+
+// What keeps sessions from storing near rows past each other, when the gate's lock does not.
+void lock_neighbourhood(Gate const* gate, Relation table, Datum value) {
+  LOCKTAG const tag = gate_lock(gate);
+  if (holds_lock(&tag, ExclusiveLock) || lock_cells(gate, table, value)) return;
+  LockAcquire(&tag, ExclusiveLock, false, false);
+}
+
 bool is_duplicate(Gate const* gate, Relation table, Datum value, pg_uuid_t const* hash) {
+  if (gate->is_near) lock_neighbourhood(gate, table, value);
   Registry const registry = open_registry(gate->registry);
   Claim const result = claim(registry, hash, terms_of(gate));
   close_registry(registry);
@@ -253,13 +267,13 @@ bool is_single_row_insert() {
 
 }  // namespace
 
-void lock_gate(Gate const* gate) {
-  LOCKTAG tag;
-  SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, gate->registry, 0, gate_lock_class);
+void lock_gate(Gate const* gate, Relation table) {
+  LOCKTAG const tag = gate_lock(gate);
   if (holds_lock(&tag, ExclusiveLock)) return;
   // Statements that a client pipelines share a transaction unseen: whoever shares the lock goes on to, since two
   // transactions that both want to have it alone after sharing it would wait for each other.
-  bool const shared = !gate->is_near && (is_single_row_insert() || holds_lock(&tag, ShareLock));
+  bool shared = holds_lock(&tag, ShareLock);
+  if (!shared && is_single_row_insert()) shared = !gate->is_near || has_cells(gate, table);
   LockAcquire(&tag, shared ? ShareLock : ExclusiveLock, false, false);
 }
 
@@ -277,11 +291,11 @@ STRATA_FUNCTION(dedup_gate) {
   bool const is_before = TRIGGER_FIRED_BEFORE(data->tg_event);
   if (is_row && is_before) {
     if (!gate) PG_RETURN_POINTER(TRIGGER_FIRED_BY_UPDATE(data->tg_event) ? data->tg_newtuple : data->tg_trigtuple);
-    lock_gate(gate);
+    lock_gate(gate, data->tg_relation);
     PG_RETURN_POINTER(before_row(gate, data));
   }
   if (gate && is_before) {
-    lock_gate(gate);
+    lock_gate(gate, data->tg_relation);
     finish_row(gate, trigger_depth());
   } else if (gate && !is_row) {
     after_statement(gate, data);

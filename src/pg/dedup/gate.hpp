@@ -32,7 +32,12 @@ void gate_hash(Gate const* gate, Datum value, pg_uuid_t* hash);
 // Claims, and what else this transaction does to the registry, happen under a lock of the registry that is held to its
 // end. A statement that may hold several claims takes it alone, so that no two such transactions can wait for each
 // other; single-row INSERTs outside of transaction blocks share it.
-void lock_gate(Gate const* gate);
+void lock_gate(Gate const* gate, Relation table);
+
+// Near mode, with the gate's lock shared: locks the cells of a vector to the end of the transaction. False when there
+// is no codebook, or too many cells: then only the gate's lock taken alone keeps near rows apart.
+bool lock_cells(Gate const* gate, Relation table, Datum value);
+bool has_cells(Gate const* gate, Relation table);
 
 // Is a row within epsilon stored already. The caller holds the lock of the gate.
 bool has_near_row(Gate const* gate, Relation table, Datum value);

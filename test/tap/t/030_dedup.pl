@@ -55,6 +55,36 @@ is(sql($node, 'SELECT deadlocks FROM pg_stat_database WHERE datname = current_da
 is(sql($node, 'SELECT seen = stored + skipped AND errors = 0 AND skipped > 0 FROM strata.stat_dedup'), 't',
     'every row is counted');
 
+# Near rows: sessions lock the lists around their vector, and wait for nobody else.
+sql($node, <<'SQL');
+CREATE TABLE near (v vector(3));
+INSERT INTO near SELECT ARRAY[1000 + i % 97, i % 89, i % 83]::vector FROM generate_series(1, 4000) AS i;
+CREATE INDEX near_v ON near USING ivf (v);
+CALL strata.retrain('near_v');
+SELECT strata.set_dedup('near', 'v', mode => 'near', epsilon => 0.2);
+SQL
+$node->pgbench(
+    '--no-vacuum --client=8 --transactions=50',
+    0,
+    [qr/actually processed: 400\/400/],
+    [qr/^$/],
+    'eight writers of near rows',
+    {
+        'near_single@10' => q{
+            \set x random(1, 200)
+            INSERT INTO near VALUES (ARRAY[1000 + :x / 10.0, 5, 5]::vector);
+        },
+        'near_batch' => q{
+            \set x random(1, 150)
+            INSERT INTO near SELECT ARRAY[1000 + (:x + i * 7 % 50) / 10.0, 5, 5]::vector
+              FROM generate_series(1, 40) AS i;
+        },
+    });
+my $pairs = 'SELECT count(*) FROM near a, near b WHERE a.ctid < b.ctid AND a.v <-> b.v <= 0.2';
+is(sql($node, $pairs), '0', 'no near rows');
+cmp_ok(sql($node, 'SELECT count(*) FROM near'), '>', 4000, 'but others');
+is(sql($node, 'SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()'), '0', 'and no deadlock');
+
 my $file = $node->basedir . '/dump.sql';
 $node->command_ok([ 'pg_dump', '--file', $file, '--dbname', $node->connstr('postgres') ], 'dump');
 sql($node, 'CREATE DATABASE copy');
@@ -62,8 +92,8 @@ my @restore = ('psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-f', $file, '-d', $
 $node->command_ok(\@restore, 'restore');
 my $again = 'INSERT INTO items (v) SELECT v FROM items LIMIT 10; SELECT count(*) - count(DISTINCT v) FROM items';
 is(sql($node, $again, 'copy'), '0', 'the gate of the copy knows what is in it');
-my $settings = q{SELECT "table", "column", mode FROM strata.stat_dedup};
-is(sql($node, $settings, 'copy'), 'items|v|exact', 'settings come along');
+my $settings = q{SELECT "table", "column", mode FROM strata.stat_dedup ORDER BY 3};
+is(sql($node, $settings, 'copy'), "items|v|exact\nnear|v|near", 'settings come along');
 
 # A crash forgets what was not committed, and nothing else.
 my $session = $node->background_psql('postgres', on_error_stop => 0);
