@@ -23,9 +23,9 @@ DELETE FROM parents WHERE id = 2;
 DELETE FROM parents WHERE id = 1;
 -- nobody else comes near it
 RESET ROLE;
-SELECT format('SELECT count(*) FROM %I.items', name) AS look FROM strata.trash \gset
+SELECT name AS place FROM strata.trash \gset
 SET ROLE trash_other;
-:look;
+SELECT has_schema_privilege(:'place', 'USAGE') AS may_look;
 SELECT * FROM strata.trash;
 SELECT strata.undrop('items');
 \echo :LAST_ERROR_SQLSTATE

@@ -37,6 +37,8 @@ store::Step maintain_step(Oid index_oid, Adjust&& adjust) {
   MemoryContext const context = AllocSetContextCreate(CurrentMemoryContext, "ivf maintenance", ALLOCSET_DEFAULT_SIZES);
   PgPager pager(open.index, open.heap, maintenance_access(open.index), MAIN_FORKNUM, context);
   begin_progress(index_oid);
+  // The look-ups above took a catalog snapshot, which would hold back the horizon while this goes on.
+  InvalidateCatalogSnapshot();
   store::MaintainResult result;
   maintain_once(pager, options, true, &result);
   end_progress();
