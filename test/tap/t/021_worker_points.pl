@@ -126,7 +126,7 @@ configure('strata.maintenance_io_limit', '1kB');
 sql($node, 'INSERT INTO t SELECT ARRAY[i, 0]::vector FROM generate_series(1, 20000) AS i', 'other');
 sql($node, 'INSERT INTO t SELECT ARRAY[i, 0]::vector FROM generate_series(1, 20000) AS i', 'other');
 wait_until($node, q{SELECT count(*) FROM strata.progress WHERE database = 'other'}, '1', 'a worker is busy elsewhere');
-is(sql($node, q{SELECT "table", index FROM strata.progress WHERE database = 'other'}), '|', 'whose index has no name here');
+is(sql($node, q{SELECT "table", index FROM strata.progress WHERE database = 'other'}), '|', 'which has no name here');
 is($node->psql('postgres', 'DROP DATABASE other'), 0, 'its database is dropped');
 configure('strata.maintenance_io_limit', '0');
 
@@ -140,8 +140,8 @@ foreach my $try (1 .. 200)
     insert_some(60);
 }
 sql($node, "SELECT pg_cancel_backend(pid) FROM strata.progress WHERE phase = 'place'");
-wait_until($node, "SELECT errors, last_sqlstate, next_try > last_error_at FROM strata.stat_worker WHERE index = 'items_v'::regclass LIMIT 1",
-    '1|57014|t', 'a failure is shown');
+my $failure = q{FROM strata.stat_worker WHERE index = 'items_v'::regclass LIMIT 1};
+wait_until($node, "SELECT errors, last_sqlstate, next_try > last_error_at $failure", '1|57014|t', 'a failure is shown');
 configure('strata.debug_wait_at', '');
 let_go($lock);
 sql($node, "UPDATE strata.worker_failures SET next_try = 'infinity'");
@@ -157,9 +157,11 @@ foreach my $try (1 .. 200)
 is(sql($node, 'SELECT count(*) FROM strata.worker_failures'), '0', 'a success forgets it');
 
 # Outside of the window growing segments are sealed, but nothing is merged.
-my $hour = sql($node, q{SELECT to_char(now() + interval '2 hours', 'HH24:00') || '-' || to_char(now() + interval '3 hours', 'HH24:00')});
+my $hour = sql($node,
+    q{SELECT to_char(now() + interval '2 hours', 'HH24:00-') || to_char(now() + interval '3 hours', 'HH24:00')});
 configure('strata.maintenance_window', $hour);
-sql($node, 'CREATE TABLE shut (id int, v vector(2)); CREATE INDEX shut_v ON shut USING ivf (v) WITH (min_seal_rows = 10)');
+sql($node, 'CREATE TABLE shut (id int, v vector(2))');
+sql($node, 'CREATE INDEX shut_v ON shut USING ivf (v) WITH (min_seal_rows = 10)');
 my $shut = q{FROM strata.segments WHERE index = 'shut_v'::regclass AND state IN ('sealed', 'indexed')};
 foreach my $round (1 .. 10)
 {
