@@ -95,4 +95,5 @@ DROP TABLE items;
 
 -- comments
 SELECT c.oid::regclass, a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
-WHERE relnamespace = 'strata'::regnamespace AND relkind = 'v' AND col_description(c.oid, a.attnum) IS NULL;
+WHERE c.oid IN ('strata.segments'::regclass, 'strata.stat_index'::regclass, 'strata.progress'::regclass, 'strata.stat_worker'::regclass,
+                'strata.trash'::regclass) AND col_description(c.oid, a.attnum) IS NULL;
