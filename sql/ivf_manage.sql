@@ -4,7 +4,7 @@ CREATE TABLE items (id int, v vector(4)) WITH (autovacuum_enabled = off);
 CREATE INDEX items_v ON items USING ivf (v);
 CREATE VIEW live AS
   SELECT kind, rows, deleted_rows, lists > 0 AS has_lists, merges
-  FROM strata.segments WHERE index = 'items_v'::regclass AND state = 'live' AND kind <> 'frame' ORDER BY id;
+  FROM strata.segments WHERE index = 'items_v'::regclass AND state NOT IN ('building', 'retired') AND kind <> 'frame' ORDER BY id;
 SELECT strata.flush('items_v');
 SELECT * FROM live;
 INSERT INTO items SELECT i, ARRAY[i % 100, i / 100, 0, 1]::vector FROM generate_series(1, 3000) i;

@@ -20,7 +20,7 @@ SELECT fill(801, 1000);
 -- from sealed segments and from the growing one
 DELETE FROM items WHERE id % 5 = 0;
 VACUUM items;
-SELECT kind, rows, deleted_rows FROM strata.segments WHERE index = 'items_v'::regclass AND kind <> 'frame' AND state = 'live' ORDER BY id;
+SELECT kind, rows, deleted_rows FROM strata.segments WHERE index = 'items_v'::regclass AND kind <> 'frame' AND state NOT IN ('building', 'retired') ORDER BY id;
 SELECT rows, deleted_rows, heap_rows FROM strata.verify('items_v', true);
 SELECT * FROM wrong;
 -- places of dead rows are taken by others
@@ -30,7 +30,7 @@ SELECT * FROM wrong;
 SELECT count(*), count(DISTINCT id) FROM (SELECT id FROM items ORDER BY v <-> '[1,1,1,1]') s;
 -- deleted growing rows are not sealed
 SELECT strata.flush('items_v');
-SELECT kind, rows, deleted_rows FROM strata.segments WHERE index = 'items_v'::regclass AND kind = 'segment' AND state = 'live' ORDER BY id;
+SELECT kind, rows, deleted_rows FROM strata.segments WHERE index = 'items_v'::regclass AND kind = 'segment' AND state NOT IN ('building', 'retired') ORDER BY id;
 SELECT rows, deleted_rows, heap_rows FROM strata.verify('items_v', true);
 -- updates leave dead versions behind
 UPDATE items SET v = v WHERE id % 2 = 0;
@@ -50,9 +50,9 @@ SELECT count(*) FROM (SELECT id FROM items ORDER BY v <-> '[1,1,1,1]') s;
 ALTER INDEX items_v RESET (min_seal_rows, compact_threshold);
 SELECT fill(1, 1100);
 ANALYZE items;
-SELECT count(*) FROM strata.segments WHERE index = 'items_v'::regclass AND kind = 'growing' AND state = 'live' AND rows > 0;
+SELECT count(*) FROM strata.segments WHERE index = 'items_v'::regclass AND state = 'growing' AND rows > 0;
 VACUUM items;
-SELECT kind, rows, deleted_rows FROM strata.segments WHERE index = 'items_v'::regclass AND state = 'live' AND kind <> 'frame';
+SELECT kind, rows, deleted_rows FROM strata.segments WHERE index = 'items_v'::regclass AND state NOT IN ('building', 'retired') AND kind <> 'frame';
 SELECT rows, heap_rows FROM strata.verify('items_v', true);
 SELECT reltuples FROM pg_class WHERE relname = 'items_v';
 DROP TABLE items CASCADE;

@@ -4,7 +4,8 @@
 CREATE FUNCTION strata.list_segments(
     index regclass, OUT index_oid oid, OUT id bigint, OUT kind text, OUT state text, OUT rows bigint,
     OUT deleted_rows bigint, OUT bytes bigint, OUT lists int, OUT epoch bigint, OUT frame bigint, OUT lane int,
-    OUT merges int, OUT created_at timestamptz, OUT retired_xid xid8)
+    OUT tier text, OUT merges int, OUT hits bigint, OUT bloom_bits bigint, OUT bloom_false_positive_rate float8,
+    OUT created_at timestamptz, OUT retired_xid xid8, OUT why_not_merged text)
   RETURNS SETOF record
   AS 'MODULE_PATHNAME', 'strata_list_segments' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED ROWS 20 COST 1000;
 COMMENT ON FUNCTION strata.list_segments(regclass) IS
@@ -12,7 +13,8 @@ COMMENT ON FUNCTION strata.list_segments(regclass) IS
 
 CREATE VIEW strata.segments AS
   SELECT i.indrelid::regclass AS "table", i.indexrelid::regclass AS index, s.id, s.kind, s.state, s.rows,
-         s.deleted_rows, s.bytes, s.lists, s.epoch, s.frame, s.lane, s.merges, s.created_at, s.retired_xid
+         s.deleted_rows, s.bytes, s.lists, s.epoch, s.frame, s.lane, s.tier, s.merges, s.hits, s.bloom_bits,
+         s.bloom_false_positive_rate, s.created_at, s.retired_xid, s.why_not_merged
   FROM pg_catalog.pg_index i
   JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid AND c.relkind = 'i'
   JOIN pg_catalog.pg_am a ON a.oid = c.relam AND a.amname = 'ivf'
@@ -23,7 +25,7 @@ COMMENT ON COLUMN strata.segments."table" IS 'the indexed table';
 COMMENT ON COLUMN strata.segments.index IS 'the ivf index';
 COMMENT ON COLUMN strata.segments.id IS 'number within the index, never reused';
 COMMENT ON COLUMN strata.segments.kind IS 'growing: rows in the order of their arrival; segment: sealed rows; epoch: a codebook; frame: coordinates of the codes; calibration: how far a codebook must be searched for a recall';
-COMMENT ON COLUMN strata.segments.state IS 'building: being written; live; frozen: growing, about to be sealed; retired: replaced, waits for old snapshots';
+COMMENT ON COLUMN strata.segments.state IS 'growing: takes inserts; sealing: about to be sealed; sealed: scanned flat; indexed: has inverted lists; merging: being rewritten, still read; building: being written; retired: replaced, waits for old snapshots; live: a codebook, frame or calibration in use';
 COMMENT ON COLUMN strata.segments.rows IS 'entries, deleted ones included';
 COMMENT ON COLUMN strata.segments.deleted_rows IS 'entries that VACUUM marked as deleted';
 COMMENT ON COLUMN strata.segments.bytes IS 'size of its pages';
@@ -31,9 +33,14 @@ COMMENT ON COLUMN strata.segments.lists IS 'inverted lists; 0: scanned flat';
 COMMENT ON COLUMN strata.segments.epoch IS 'id of the codebook of its lists';
 COMMENT ON COLUMN strata.segments.frame IS 'id of the frame of its codes';
 COMMENT ON COLUMN strata.segments.lane IS 'which inserting sessions append to a growing segment';
+COMMENT ON COLUMN strata.segments.tier IS 'hot or cold';
 COMMENT ON COLUMN strata.segments.merges IS 'how often its rows were rewritten, at most';
+COMMENT ON COLUMN strata.segments.hits IS 'decayed count of searches that returned rows of it';
+COMMENT ON COLUMN strata.segments.bloom_bits IS 'size of the bloom filter over its row ids';
+COMMENT ON COLUMN strata.segments.bloom_false_positive_rate IS 'share of foreign row ids that the filter lets pass, from the bits set in some of its pages';
 COMMENT ON COLUMN strata.segments.created_at IS 'when it came to be';
 COMMENT ON COLUMN strata.segments.retired_xid IS 'snapshots older than this may still need it';
+COMMENT ON COLUMN strata.segments.why_not_merged IS 'why a live sealed segment is not being merged now';
 GRANT SELECT ON strata.segments TO PUBLIC;
 
 CREATE FUNCTION strata.verify(
@@ -51,10 +58,10 @@ CREATE PROCEDURE strata.merge(index regclass)
   AS 'MODULE_PATHNAME', 'strata_merge' LANGUAGE C;
 COMMENT ON PROCEDURE strata.merge(regclass) IS 'merges the sealed segments of an ivf index that have not reached segment_size';
 
-CREATE PROCEDURE strata.compact(index regclass)
+CREATE PROCEDURE strata.compact(index regclass, threshold float8 DEFAULT NULL, force boolean DEFAULT false)
   AS 'MODULE_PATHNAME', 'strata_compact' LANGUAGE C;
-COMMENT ON PROCEDURE strata.compact(regclass) IS
-  'rewrites segments of an ivf index whose share of deleted rows exceeds compact_threshold, and does merges that are due';
+COMMENT ON PROCEDURE strata.compact(regclass, float8, boolean) IS
+  'rewrites segments of an ivf index whose share of deleted rows exceeds the threshold (default: compact_threshold of the index; force: any), and does merges that are due';
 
 CREATE PROCEDURE strata.retrain(index regclass)
   AS 'MODULE_PATHNAME', 'strata_retrain' LANGUAGE C;

@@ -272,6 +272,31 @@ inline List* qualified_name_list(char const* text) {
 #endif
 }
 
+inline bool is_owner(Oid table, Oid user) {
+#if PG_VERSION_NUM >= 160000
+  return object_ownercheck(RelationRelationId, table, user);
+#else
+  // Raises an error for what is not there.
+  return SearchSysCacheExists1(RELOID, ObjectIdGetDatum(table)) && pg_class_ownercheck(table, user);
+#endif
+}
+
+inline AclResult namespace_aclcheck(Oid space, Oid user, AclMode mode) {
+#if PG_VERSION_NUM >= 160000
+  return object_aclcheck(NamespaceRelationId, space, user, mode);
+#else
+  return pg_namespace_aclcheck(space, user, mode);
+#endif
+}
+
+inline Oid get_rel_owner(Oid table) {
+  HeapTuple const tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
+  if (!HeapTupleIsValid(tuple)) elog(ERROR, "cache lookup failed for relation %u", table);
+  Oid const owner = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->relowner;
+  ReleaseSysCache(tuple);
+  return owner;
+}
+
 // A number of this backend, small, stable for its life: spreads inserters over lanes.
 inline uint32 backend_number() {
 #if PG_VERSION_NUM >= 170000
@@ -297,6 +322,26 @@ constexpr int interruptible_worker_flag() {
   return BGWORKER_INTERRUPTIBLE;
 #else
   return 0;
+#endif
+}
+
+// The status of the n-th backend, from 1 on, in this process's copy.
+inline PgBackendStatus const* backend_status(int n) {
+#if PG_VERSION_NUM >= 160000
+  LocalPgBackendStatus const* const local = pgstat_get_local_beentry_by_index(n);
+#else
+  LocalPgBackendStatus const* const local = pgstat_fetch_stat_local_beentry(n);
+#endif
+  return local ? &local->backendStatus : nullptr;
+}
+
+// A wait event of an extension, by its own name from 17 on.
+inline uint32 custom_wait_event(char const* name) {
+#if PG_VERSION_NUM >= 170000
+  return WaitEventExtensionNew(name);
+#else
+  (void)name;
+  return PG_WAIT_EXTENSION;
 #endif
 }
 

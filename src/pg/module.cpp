@@ -6,6 +6,7 @@
 #include "pg/compat.hpp"
 #include "pg/page/object_cache.hpp"
 #include "pg/settings.hpp"
+#include "pg/worker/launcher.hpp"
 
 extern "C" {
 PG_MODULE_MAGIC_EXT(.name = "strata", .version = "0.1");
@@ -17,4 +18,5 @@ void _PG_init(void) {
   strata::pg::define_index_options();
   strata::pg::register_object_cache();
   strata::pg::register_scan_limits();
+  strata::pg::register_launcher();
 }

@@ -1,6 +1,8 @@
 #include "pg/settings.hpp"
 
 #include "core/math/simd.hpp"
+#include "pg/worker/progress.hpp"
+#include "pg/worker/window.hpp"
 
 namespace strata::pg {
 
@@ -43,6 +45,17 @@ void assign_simd_level(int value, void* /* extra */) {
   math::set_simd_level(wanted_level(value));
 }
 
+bool check_window(char** value, void** /* extra */, GucSource /* source */) {
+  Window window;
+  if (parse_window(*value, &window)) return true;
+  GUC_check_errdetail("A window is written as two times of the day, as in \"22:00-06:00\"; empty means always.");
+  return false;
+}
+
+bool check_phase(char** value, void** /* extra */, GucSource /* source */) {
+  return !*value || !**value || is_phase_name(*value);
+}
+
 void define_search_settings() {
   DefineCustomRealVariable("strata.recall_target", "Share of the true nearest rows that an index scan aims to find.",
                            "Higher values scan more of the index.", &settings.recall_target, 0.95, 0.5, 0.9999,
@@ -80,6 +93,22 @@ void define_maintenance_settings() {
   DefineCustomIntVariable("strata.max_workers", "Number of background workers that maintain indexes at a time.",
                           "Zero leaves all maintenance to VACUUM and to the functions that do it by hand.",
                           &settings.max_workers, 2, 0, 64, PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
+  DefineCustomStringVariable(
+      "strata.maintenance_window", "Hours of the day in which indexes are trained, merged and compacted by themselves.",
+      "As in \"22:00-06:00\", in the server's time zone. Empty: always. Growing segments are sealed at any time.",
+      &settings.maintenance_window, "", PGC_SIGHUP, 0, check_window, nullptr, nullptr);
+  DefineCustomIntVariable("strata.maintenance_io_limit",
+                          "Amount that one background worker may read and write in a second.", "Zero means no limit.",
+                          &settings.maintenance_io_limit_kb, 0, 0, MAX_KILOBYTES, PGC_SIGHUP, GUC_UNIT_KB, nullptr,
+                          nullptr, nullptr);
+  DefineCustomIntVariable("strata.gc_drop_tolerance",
+                          "Time for which a table dropped with strata.drop_soft() can be brought back.",
+                          "Afterwards a background worker removes it.", &settings.gc_drop_tolerance_s, 24 * 3600, 0,
+                          INT_MAX / 1000, PGC_SIGHUP, GUC_UNIT_S, nullptr, nullptr, nullptr);
+  DefineCustomStringVariable("strata.debug_wait_at",
+                             "Phase of maintenance at which a process waits for advisory lock 5354.",
+                             "For tests of what happens in between.", &settings.debug_wait_at, "", PGC_SUSET,
+                             GUC_NOT_IN_SAMPLE, check_phase, nullptr, nullptr);
 }
 
 }  // namespace

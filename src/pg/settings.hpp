@@ -15,7 +15,11 @@ struct Settings {
   int auto_flush_interval_ms;  // least time between two looks at whether an index wants maintenance
   int simd_level;
   int max_workers;
-  int cache_size;  // kB, of one backend
+  int cache_size;               // kB, of one backend
+  char* maintenance_window;     // "22:00-06:00"; empty: always
+  int maintenance_io_limit_kb;  // a second, of one worker; 0: none
+  int gc_drop_tolerance_s;      // how long soft-dropped tables are kept
+  char* debug_wait_at;          // a phase of maintenance; empty: none
 };
 
 extern Settings settings;

@@ -133,6 +133,7 @@ template <Pager P>
 Status run_queries(P& pager, Calibration& work, uint32_t query_count, policy::StopTrainer& trainer) {
   Random random(work.shape.seed ^ work.index_rows);
   for (uint32_t query = 0; query < query_count; query++) {
+    pager.note_phase(Phase::query, query, query_count);
     ManifestObject const* object = nullptr;
     uint32_t row = 0;
     Status status = read_query(pager, work, random.below(work.listed_rows), &object, &row);
@@ -183,6 +184,7 @@ Status calibrate_epoch(P& pager, Calibration& work, uint32_t query_count, Calibr
 template <Pager P>
 Status calibrate(P& pager, uint64_t work_max, CalibrateResult* result) {
   *result = CalibrateResult{};
+  pager.note_task(Task::calibrate, nullptr, 0);
   detail::Calibration work{};
   if (Status status = load_manifest(pager, &work.manifest); !status.ok()) return status;
   work.shape = shape_of(work.manifest.meta);

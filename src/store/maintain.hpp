@@ -156,6 +156,8 @@ Status merge_if_due(P& pager, Manifest const& manifest, IndexFacts const& facts,
   if (plan.kind == policy::MergeKind::none) return {};
   ObjectId ids[rewrite_inputs_max];
   for (uint32_t i = 0; i < plan.input_count; i++) ids[i] = ObjectId(inputs[i]);
+  constexpr Task tasks[] = {Task::none, Task::discard, Task::merge, Task::compact, Task::carry};
+  pager.note_task(tasks[uint32_t(plan.kind)], ids, plan.input_count);
   RewriteResult rewritten;
   Status status = rewrite(pager, ids, plan.input_count, &rewritten);
   if (!status.ok()) return status;
@@ -169,11 +171,12 @@ Status merge_if_due(P& pager, Manifest const& manifest, IndexFacts const& facts,
 
 }  // namespace detail
 
-// Whether sealing is due, and how large the growing part is. No locks.
+// Whether sealing is due, and how large and how old the growing part is. No locks.
 struct Outlook {
   bool seal_due;
   uint64_t growing_rows;
   uint64_t growing_bytes;
+  int64_t growing_since;  // when its oldest object with rows came to be; 0 without rows
 };
 
 template <Pager P>
@@ -183,7 +186,9 @@ Status look_ahead(P& pager, MaintainOptions const& options, Outlook* outlook) {
   Status status = load_manifest(pager, &manifest);
   detail::IndexFacts facts{};
   if (status.ok()) status = detail::gather_facts(pager, manifest, &facts);
-  if (status.ok()) *outlook = {detail::seal_is_due(pager, facts, options), facts.growing_rows, facts.growing_bytes};
+  if (status.ok())
+    *outlook = {detail::seal_is_due(pager, facts, options), facts.growing_rows, facts.growing_bytes,
+                facts.growing_rows ? facts.oldest_growing : 0};
   if (facts.segments.items) pager.release(facts.segments.items);
   release_manifest(pager, &manifest);
   return status;

@@ -35,6 +35,11 @@
 //   p.check_interrupts()  raises the user's cancel
 //   p.run_core(fn)        returns fn(), a call into core that may throw; an exception becomes the server's error
 //   p.stop_requested()    true when long core loops should return Code::interrupted
+//   p.note_task(task, inputs, count)
+//                         what begins now, and the objects it rewrites: for those who watch. Like note_phase never
+//                         called inside a closure of read or change.
+//   p.note_phase(phase, done, total)
+//                         how far it is, in rows (total 0: unknown)
 //   p.fault(Fault)        true only in a simulation that plants this bug
 #pragma once
 #include <concepts>
@@ -62,6 +67,12 @@ enum class Fault : uint32_t { none = 0, skip_reconcile = 1, skip_fence = 2, recl
 // A closure may be jumped over only if nothing in it needs destroying.
 template <class Fn>
 concept JumpSafe = std::is_trivially_destructible_v<std::remove_cvref_t<Fn>>;
+
+// What maintenance does, and the parts it does it in.
+enum class Task : uint8_t { none, reclaim, seal, merge, compact, carry, discard, train, calibrate };
+constexpr uint32_t task_count = 9;
+enum class Phase : uint8_t { none, sample, cluster, place, write, publish, query, reclaim };
+constexpr uint32_t phase_count = 8;
 
 struct FreshPage {
   BlockNo block;
@@ -100,6 +111,8 @@ concept Pager = requires(P& p, BlockNo block, FreshPage const* pages, uint64_t x
     p.run_core([] { return Status{}; })
     } -> std::same_as<Status>;
   { p.stop_requested() } -> std::same_as<bool>;
+  p.note_task(Task::none, static_cast<ObjectId const*>(nullptr), uint32_t{});
+  p.note_phase(Phase::none, uint64_t{}, uint64_t{});
   { p.fault(Fault::none) } -> std::same_as<bool>;
 };
 

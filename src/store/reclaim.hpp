@@ -69,6 +69,8 @@ Status reclaim(P& pager, ReclaimResult* result) {
       return {{}, edit};
     });
   if (!status.ok() || result->object_count == 0) return status;
+  pager.note_task(Task::reclaim, nullptr, 0);
+  pager.note_phase(Phase::reclaim, 0, result->object_count);
   pager.resolve_conflicts(newest);
   return edit_manifest(pager, [&](Manifest& work) -> EditResult {
     for (uint32_t i = 0; i < work.objects.count;) {

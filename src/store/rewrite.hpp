@@ -9,6 +9,7 @@
 namespace strata::store {
 
 constexpr uint32_t rewrite_inputs_max = 64;
+constexpr uint32_t rows_per_note = 1024;
 
 struct RewriteResult {
   ObjectId output;  // none when no row was left
@@ -68,11 +69,17 @@ Status place_rows(P& pager, IndexShape const& shape, Rewrite& work) {
     return {};
   };
   Status status;
+  uint64_t placed = 0, total = 0;
+  for (uint32_t input = 0; input < work.input_count; input++) total += work.inputs[input].row_count;
   for (uint32_t input = 0; input < work.input_count && status.ok(); input++) {
     RowSource& source = work.inputs[input];
     bool same_epoch = work.epoch && source.object.disk.kind == ObjectKind::segment &&
                       source.object.disk.epoch == work.epoch->object->disk.id;
     for (uint32_t row = 0; row < source.row_count && status.ok(); row++) {
+      if (placed++ % rows_per_note == 0) {
+        pager.note_phase(Phase::place, placed - 1, total);
+        pager.check_interrupts();
+      }
       if (sets::bitmap_test(source.deleted, row)) continue;
       bool ranked_known = source.header != nullptr;
       if (ranked_known && row < source.header->ranked_count && (same_epoch || !work.epoch)) {
@@ -131,6 +138,7 @@ Status write_rows(P& pager, IndexShape const& shape, Rewrite& work, SegmentSpec 
   for (uint32_t at = 0; at < work.rows.count; at++) {
     PlacedRow const& placed = work.rows[at];
     RowSource& source = work.inputs[placed.input];
+    if (at % rows_per_note == 0) pager.note_phase(Phase::write, at, work.rows.count);
     RowView view;
     Status status = fetch_row(pager, shape, source, placed.row, &view);
     if (!status.ok()) return status;
@@ -192,6 +200,7 @@ Status reconcile(P& pager, IndexShape const& shape, Rewrite& work, ManifestObjec
 
 template <Pager P>
 Status publish(P& pager, IndexShape const& shape, Rewrite& work, ManifestObject const* target, uint32_t row_count) {
+  pager.note_phase(Phase::publish, row_count, row_count);
   return edit_manifest(pager, [&](Manifest& manifest) -> EditResult {
     if (target && !pager.fault(Fault::skip_reconcile))
       if (Status status = reconcile(pager, shape, work, *target, row_count); !status.ok())

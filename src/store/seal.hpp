@@ -77,6 +77,7 @@ Status seal_frozen(P& pager, RewriteResult* result) {
   }
   release_manifest(pager, &manifest);
   if (!status.ok() || count == 0) return status;
+  pager.note_task(Task::seal, ids, count);
   return rewrite(pager, ids, count, result);
 }
 

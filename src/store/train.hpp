@@ -80,7 +80,10 @@ Status draw_sample(P& pager, IndexShape const& shape, Manifest const& manifest, 
       if (view.flags) continue;
       reconstruct(pager, shape, source, target, view, sample->rows + size_t(sample->count) * padded);
       sample->count++;
-      if ((sample->count & 0xFF) == 0) pager.check_interrupts();
+      if ((sample->count & 0xFF) == 0) {
+        pager.note_phase(Phase::sample, sample->count, wanted);
+        pager.check_interrupts();
+      }
     }
     close_source(pager, &source);
   }
@@ -181,6 +184,7 @@ Status train_from_sample(P& pager, IndexShape const& shape, Manifest const& mani
   options.memory_max_bytes = plan.memory_max_bytes;
   options.should_stop = [](void* context) { return static_cast<P*>(context)->stop_requested(); };
   options.context = &pager;
+  pager.note_phase(Phase::cluster, 0, 0);
   Status status = pager.run_core(
       [&] { return cluster::train_centroids(padded, sample.rows, sample.count, options, centroids, trained); });
   if (status.code == Code::interrupted) pager.check_interrupts();
@@ -230,6 +234,7 @@ Status train_from_sample(P& pager, IndexShape const& shape, Manifest const& mani
 template <Pager P>
 Status train_epoch(P& pager, TrainPlan const& plan, uint64_t index_rows, TrainResult* result) {
   *result = TrainResult{};
+  pager.note_task(Task::train, nullptr, 0);
   auto* manifest = static_cast<Manifest*>(pager.allocate(sizeof(Manifest)));
   if (Status status = load_manifest(pager, manifest); !status.ok()) return status;
   IndexShape shape = shape_of(manifest->meta);

@@ -196,6 +196,8 @@ class SimPager {
     return fn();
   }
   bool stop_requested() { return false; }
+  void note_task(store::Task, ObjectId const*, uint32_t) { no_closure(); }
+  void note_phase(store::Phase, uint64_t, uint64_t) { no_closure(); }
   bool fault(store::Fault fault) { return fault == planted; }
 
  private:

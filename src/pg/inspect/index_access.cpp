@@ -63,6 +63,7 @@ void close_ivf_index(OpenIndex const& open, LOCKMODE lock) {
 
 void require_maintain(Oid index) {
   PreventCommandDuringRecovery("maintenance of an ivf index");
+  PreventCommandIfReadOnly("maintenance of an ivf index");
   Oid const heap = table_of(index);
   if (!may_maintain(heap)) aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, get_rel_name(heap));
 }

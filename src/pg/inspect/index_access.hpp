@@ -16,7 +16,8 @@ enum class Missing : uint8_t { error, ignore };
 OpenIndex open_ivf_index(Oid index, LOCKMODE lock, Missing missing = Missing::error);
 void close_ivf_index(OpenIndex const& open, LOCKMODE lock);
 
-// Errors for those who may not maintain the table (42501), and during recovery (25006). Before any lock is taken.
+// Errors for those who may not maintain the table (42501), during recovery and in read-only transactions
+// (25006). Before any lock is taken.
 void require_maintain(Oid index);
 // Error for those who may not read the table.
 void require_select(Oid index);

@@ -15,11 +15,13 @@ constexpr LOCKMODE work_lock = RowExclusiveLock;
 uint64_t flush_index(Oid index_oid) {
   require_maintain(index_oid);
   OpenIndex const open = open_ivf_index(index_oid, work_lock);
+  begin_progress(index_oid);
   PgPager pager(open.index, open.heap, maintenance_access(open.index));
   pager.lock(store::LockName::merge);
   store::RewriteResult result;
   report(store::flush(pager, &result));
   pager.unlock(store::LockName::merge);
+  end_progress();
   close_ivf_index(open, work_lock);
   return result.row_count;
 }
@@ -34,11 +36,43 @@ store::Step maintain_step(Oid index_oid, Adjust&& adjust) {
   adjust(options);
   MemoryContext const context = AllocSetContextCreate(CurrentMemoryContext, "ivf maintenance", ALLOCSET_DEFAULT_SIZES);
   PgPager pager(open.index, open.heap, maintenance_access(open.index), MAIN_FORKNUM, context);
+  begin_progress(index_oid);
+  // The look-ups above took a catalog snapshot, which would hold back the horizon while this goes on.
+  InvalidateCatalogSnapshot();
   store::MaintainResult result;
   maintain_once(pager, options, true, &result);
+  end_progress();
   MemoryContextDelete(context);
   close_ivf_index(open, work_lock);
   return result.step;
+}
+
+Oid index_argument(FunctionCallInfo fcinfo) {
+  if (PG_ARGISNULL(0)) ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("index must not be null")));
+  Oid const index = PG_GETARG_OID(0);
+  require_maintain(index);
+  return index;
+}
+
+// What strata.compact was called with; a threshold below 0 stands for that of the index.
+struct CompactRequest {
+  double threshold;
+  bool force;
+  void adjust(store::MaintainOptions& options) const {
+    if (force)
+      options.compact_threshold = 0;
+    else if (threshold >= 0)
+      options.compact_threshold = threshold;
+  }
+};
+
+CompactRequest compact_request(FunctionCallInfo fcinfo) {
+  CompactRequest request{-1, !PG_ARGISNULL(2) && PG_GETARG_BOOL(2)};
+  if (PG_ARGISNULL(1)) return request;
+  request.threshold = PG_GETARG_FLOAT8(1);
+  if (!(request.threshold >= 0 && request.threshold <= 1))
+    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("threshold must be between 0 and 1")));
+  return request;
 }
 
 // Called outside of a transaction block, a procedure commits after every step: what is done is done, locks are given
@@ -73,7 +107,7 @@ STRATA_FUNCTION(flush) {
 
 STRATA_FUNCTION(merge) {
   using namespace strata::pg;
-  Oid const index = PG_GETARG_OID(0);
+  Oid const index = index_argument(fcinfo);
   StepRunner const runner(fcinfo);
   runner.repeat([&] { return maintain_step(index, [](auto& options) { options.force_merge = true; }); });
   SPI_finish();
@@ -82,16 +116,17 @@ STRATA_FUNCTION(merge) {
 
 STRATA_FUNCTION(compact) {
   using namespace strata::pg;
-  Oid const index = PG_GETARG_OID(0);
+  Oid const index = index_argument(fcinfo);
+  CompactRequest const request = compact_request(fcinfo);
   StepRunner const runner(fcinfo);
-  runner.repeat([&] { return maintain_step(index, [](auto&) {}); });
+  runner.repeat([&] { return maintain_step(index, [&](auto& options) { request.adjust(options); }); });
   SPI_finish();
   PG_RETURN_VOID();
 }
 
 STRATA_FUNCTION(retrain) {
   using namespace strata::pg;
-  Oid const index = PG_GETARG_OID(0);
+  Oid const index = index_argument(fcinfo);
   StepRunner const runner(fcinfo);
   strata::store::Step step;
   do {
@@ -101,9 +136,6 @@ STRATA_FUNCTION(retrain) {
     });
     runner.commit();
   } while (step == strata::store::Step::reclaimed);
-  if (step == strata::store::Step::nothing)
-    ereport(NOTICE, (errmsg("index has too few rows for a codebook"),
-                     errdetail("All codes are scanned, which is as fast for so few rows.")));
   runner.repeat([&] { return maintain_step(index, [](auto&) {}); });
   SPI_finish();
   PG_RETURN_VOID();

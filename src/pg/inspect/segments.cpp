@@ -3,16 +3,19 @@
 #include "pg/postgres.hpp"
 
 #include "core/sets/bitmap.hpp"
+#include "core/sets/bloom.hpp"
 #include "pg/entry.hpp"
 #include "pg/inspect/index_access.hpp"
-#include "pg/page/pg_pager.hpp"
+#include "pg/worker/maintenance.hpp"
+#include "pg/worker/progress.hpp"
 #include "store/growing.hpp"
 #include "store/object_reader.hpp"
 
 namespace strata::pg {
 namespace {
 
-constexpr int column_count = 14;
+constexpr int column_count = 19;
+constexpr uint32_t bloom_pages_max = 8;  // looked at for its rate of false positives
 
 char const* kind_name(store::ObjectKind kind) {
   switch (kind) {
@@ -32,14 +35,20 @@ char const* kind_name(store::ObjectKind kind) {
   return "unknown";
 }
 
-char const* state_name(store::ObjectState state) {
-  switch (state) {
+char const* live_name(format::ObjectDisk const& disk) {
+  if (disk.kind == store::ObjectKind::growing) return "growing";
+  if (disk.kind != store::ObjectKind::segment) return "live";
+  return disk.list_count > 0 ? "indexed" : "sealed";
+}
+
+char const* state_name(format::ObjectDisk const& disk, bool is_input) {
+  switch (disk.state) {
     case store::ObjectState::building:
       return "building";
     case store::ObjectState::live:
-      return "live";
+      return is_input ? "merging" : live_name(disk);
     case store::ObjectState::frozen:
-      return "frozen";
+      return "sealing";
     case store::ObjectState::retired:
       return "retired";
     case store::ObjectState::none:
@@ -48,14 +57,92 @@ char const* state_name(store::ObjectState state) {
   return "unknown";
 }
 
+// The objects that a rewrite under way reads, as its process says.
+struct Inputs {
+  Oid index;
+  uint32_t count;
+  uint32_t ids[progress_inputs_max];
+  bool holds(uint32_t id) const {
+    for (uint32_t i = 0; i < count; i++)
+      if (ids[i] == id) return true;
+    return false;
+  }
+};
+
+Inputs inputs_of(Oid index) {
+  Inputs inputs{index, 0, {}};
+  visit_progress(
+      [](void* context, Progress const& progress) {
+        auto* const found = static_cast<Inputs*>(context);
+        if (progress.index != found->index || progress.database != MyDatabaseId) return;
+        for (uint32_t i = 0; i < progress.input_count && found->count < progress_inputs_max; i++)
+          found->ids[found->count++] = progress.inputs[i];
+      },
+      &inputs);
+  return inputs;
+}
+
+// Why each live segment is not being merged, in the order of the manifest.
+struct Reasons {
+  store::detail::IndexFacts facts;
+  policy::MergeReason* items;  // one for each of facts.segments
+  char const* of(uint32_t id) const {
+    for (uint32_t i = 0; i < facts.segments.count; i++)
+      if (facts.segments[i].id == id) return policy::merge_reason_text(items[i]);
+    return nullptr;
+  }
+};
+
+Reasons reasons_of(PgPager& pager, store::Manifest const& manifest, Inputs const& inputs) {
+  Reasons reasons{};
+  report(store::detail::gather_facts(pager, manifest, &reasons.facts));
+  store::Array<policy::SegmentFacts>& segments = reasons.facts.segments;
+  for (uint32_t i = 0; i < segments.count; i++)
+    if (inputs.holds(segments[i].id)) segments[i].state = policy::SegmentState::merging;
+  reasons.items = static_cast<policy::MergeReason*>(palloc0(sizeof(policy::MergeReason) * (segments.count + 1)));
+  uint32_t ids[store::rewrite_inputs_max];
+  policy::plan_merge({segments.items, segments.count},
+                     store::detail::merge_options(manifest, reasons.facts, maintain_options(pager.index())), ids,
+                     {reasons.items, segments.count});
+  return reasons;
+}
+
+// The filter over row ids of a sealed segment: its size, and how often it errs, from some of its pages.
+struct BloomFacts {
+  uint64_t bit_count;
+  double false_positive_rate;
+};
+
+BloomFacts bloom_facts(PgPager& pager, store::ManifestObject const& object, store::ObjectHeaderDisk const& header) {
+  BloomFacts facts{};
+  store::StreamDisk const* const stream = store::find_stream(header, store::StreamKind::bloom, format::tid_column);
+  if (!stream || stream->page_count == 0) return facts;
+  facts.bit_count = stream->byte_size * 8;
+  uint32_t const pages = Min(stream->page_count, bloom_pages_max);
+  double sum = 0;
+  uint64_t blocks = 0;
+  for (uint32_t i = 0; i < pages; i++) {
+    uint64_t const page = uint64_t(i) * stream->page_count / pages;
+    uint64_t const offset = page * stream->bytes_per_page;
+    uint64_t const size = Min(uint64_t(stream->bytes_per_page), stream->byte_size - offset);
+    report(store::visit_stream(pager, object, *stream, offset, size, [&](std::byte const* bytes, uint32_t part) {
+      for (uint32_t at = 0; at + sets::bloom_block_size <= part; at += sets::bloom_block_size, blocks++)
+        sum += sets::bloom_block_false_positive_rate(bytes + at);
+    }));
+  }
+  facts.false_positive_rate = blocks ? sum / double(blocks) : 0;
+  return facts;
+}
+
 struct RowCounts {
   bool known;
   uint64_t row_count;
   uint64_t deleted_count;
+  BloomFacts bloom;
 };
 
 RowCounts count_growing(PgPager& pager, store::IndexShape const& shape, store::ManifestObject const& object) {
-  RowCounts counts{true, 0, 0};
+  RowCounts counts{true, 0, 0, {}};
   for (uint32_t group = 0; group < store::group_count_of(shape, object); group++) {
     uint32_t const page_no = group * shape.growing.group_page_count;
     uint32_t rows = 0;
@@ -78,47 +165,57 @@ RowCounts count_rows(PgPager& pager, store::IndexShape const& shape, store::Mani
   bool const readable =
       object.disk.state == store::ObjectState::live || object.disk.state == store::ObjectState::frozen;
   if (object.disk.kind == store::ObjectKind::growing)
-    return readable ? count_growing(pager, shape, object) : RowCounts{false, 0, 0};
-  if (object.disk.kind != store::ObjectKind::segment) return {false, 0, 0};
-  RowCounts counts{readable, object.disk.row_count, 0};
+    return readable ? count_growing(pager, shape, object) : RowCounts{};
+  if (object.disk.kind != store::ObjectKind::segment) return {};
+  RowCounts counts{readable, object.disk.row_count, 0, {}};
   if (!readable) return counts;
   auto* header = static_cast<store::ObjectHeaderDisk*>(pager.allocate(sizeof(store::ObjectHeaderDisk)));
   report(store::read_header(pager, object, header));
   counts.deleted_count = header->deleted_count;
+  counts.bloom = bloom_facts(pager, object, *header);
   pager.release(header);
   return counts;
 }
 
-void put_object(ReturnSetInfo* result, Oid index, store::ManifestObject const& object, RowCounts const& counts) {
+struct View {
+  ReturnSetInfo* result;
+  Oid index;
+  Inputs inputs;
+  Reasons reasons;
+};
+
+void put_object(View const& view, store::ManifestObject const& object, RowCounts const& counts) {
   format::ObjectDisk const& disk = object.disk;
-  bool const has_rows = disk.kind == store::ObjectKind::growing || disk.kind == store::ObjectKind::segment;
-  bool const has_lists = disk.kind == store::ObjectKind::epoch || disk.kind == store::ObjectKind::segment;
+  bool const is_segment = disk.kind == store::ObjectKind::segment;
+  bool const is_growing = disk.kind == store::ObjectKind::growing;
   Datum values[column_count];
   bool nulls[column_count] = {};
   int at = 0;
-  values[at++] = ObjectIdGetDatum(index);
-  values[at++] = Int64GetDatum(disk.id);
-  values[at++] = CStringGetTextDatum(kind_name(disk.kind));
-  values[at++] = CStringGetTextDatum(state_name(disk.state));
-  nulls[at] = !has_rows || (disk.kind == store::ObjectKind::growing && !counts.known);
-  values[at++] = Int64GetDatum(int64(counts.row_count));
-  nulls[at] = !has_rows || !counts.known;
-  values[at++] = Int64GetDatum(int64(counts.deleted_count));
-  values[at++] = Int64GetDatum(int64(disk.page_count) * BLCKSZ);
-  nulls[at] = !has_lists;
-  values[at++] = Int32GetDatum(int32(disk.list_count));
-  nulls[at] = disk.epoch == 0;
-  values[at++] = Int64GetDatum(disk.epoch);
-  nulls[at] = disk.frame == 0;
-  values[at++] = Int64GetDatum(disk.frame);
-  nulls[at] = disk.kind != store::ObjectKind::growing;
-  values[at++] = Int32GetDatum(disk.lane);
-  nulls[at] = disk.kind != store::ObjectKind::segment;
-  values[at++] = Int32GetDatum(int32(disk.merge_count));
-  values[at++] = TimestampTzGetDatum(disk.created_at);
-  nulls[at] = disk.state != store::ObjectState::retired;
-  values[at++] = FullTransactionIdGetDatum(FullTransactionIdFromU64(disk.retired_xid));
-  tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+  auto put = [&](bool known, Datum value) {
+    nulls[at] = !known;
+    values[at++] = value;
+  };
+  char const* const reason = is_segment && disk.state == store::ObjectState::live ? view.reasons.of(disk.id) : nullptr;
+  put(true, ObjectIdGetDatum(view.index));
+  put(true, Int64GetDatum(disk.id));
+  put(true, CStringGetTextDatum(kind_name(disk.kind)));
+  put(true, CStringGetTextDatum(state_name(disk, view.inputs.holds(disk.id))));
+  put(is_segment || (is_growing && counts.known), Int64GetDatum(int64(counts.row_count)));
+  put((is_segment || is_growing) && counts.known, Int64GetDatum(int64(counts.deleted_count)));
+  put(true, Int64GetDatum(int64(disk.page_count) * BLCKSZ));
+  put(is_segment || disk.kind == store::ObjectKind::epoch, Int32GetDatum(int32(disk.list_count)));
+  put(disk.epoch != 0, Int64GetDatum(disk.epoch));
+  put(disk.frame != 0, Int64GetDatum(disk.frame));
+  put(is_growing, Int32GetDatum(disk.lane));
+  put(is_segment, CStringGetTextDatum(disk.tier == 0 ? "hot" : "cold"));
+  put(is_segment, Int32GetDatum(int32(disk.merge_count)));
+  put(is_segment, Int64GetDatum(int64(disk.hits)));
+  put(is_segment && counts.known, Int64GetDatum(int64(counts.bloom.bit_count)));
+  put(is_segment && counts.known, Float8GetDatum(counts.bloom.false_positive_rate));
+  put(true, TimestampTzGetDatum(disk.created_at));
+  put(disk.state == store::ObjectState::retired, FullTransactionIdGetDatum(FullTransactionIdFromU64(disk.retired_xid)));
+  put(reason != nullptr, reason ? CStringGetTextDatum(reason) : Datum(0));
+  tuplestore_putvalues(view.result->setResult, view.result->setDesc, values, nulls);
 }
 
 }  // namespace
@@ -136,9 +233,10 @@ STRATA_FUNCTION(list_segments) {
   store::Manifest manifest{};
   report(store::load_manifest(pager, &manifest));
   store::IndexShape const shape = store::shape_of(manifest.meta);
+  View view{reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo), index_oid, inputs_of(index_oid), {}};
+  view.reasons = reasons_of(pager, manifest, view.inputs);
   for (store::ManifestObject const& object : manifest.objects) {
-    put_object(reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo), index_oid, object,
-               count_rows(pager, shape, object));
+    put_object(view, object, count_rows(pager, shape, object));
     CHECK_FOR_INTERRUPTS();
   }
   close_ivf_index(open, AccessShareLock);

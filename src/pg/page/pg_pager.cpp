@@ -1,5 +1,8 @@
 #include "pg/page/pg_pager.hpp"
 
+#include "pg/page/io_limit.hpp"
+#include "pg/worker/give_way.hpp"
+
 namespace strata::pg {
 
 static_assert(BLCKSZ == 8192, "strata's page formats are for 8 KB pages");
@@ -45,17 +48,6 @@ void end_critical() {
   END_CRIT_SECTION();
 }
 #pragma GCC diagnostic pop
-
-// Whether somebody waits for (or has) a lock that lets nobody else in. Asked by trying for a weak lock: it is refused
-// when a waiter's lock conflicts with it. LockHasWaiters() would not do: it knows nothing of locks on the fast path.
-bool is_wanted_alone(Relation relation) {
-  LOCKTAG tag;
-  SET_LOCKTAG_RELATION(tag, relation->rd_lockInfo.lockRelId.dbId, relation->rd_lockInfo.lockRelId.relId);
-  if (LockAcquire(&tag, RowShareLock, /* sessionLock */ false, /* dontWait */ true) == LOCKACQUIRE_NOT_AVAIL)
-    return true;
-  LockRelease(&tag, RowShareLock, /* sessionLock */ false);
-  return false;
-}
 
 void init_image(char* image) {
   PageInit(image, BLCKSZ, sizeof(format::PageTailDisk));
@@ -153,6 +145,7 @@ void PgPager::apply_images(Buffer const* buffers, char* const* images, uint32_t 
 void PgPager::write_fresh(store::FreshPage const* pages, uint32_t count) {
   STRATA_ASSERT(count <= store::fresh_pages_max);
   if (count == 0) return;
+  written_count_ += count;
   uint32_t end = 0;
   for (uint32_t i = 0; i < count; i++) end = Max(end, raw(pages[i].block) + 1);
   extend_to(end);
@@ -184,9 +177,20 @@ void PgPager::end_if_waited_for() {
   TimestampTz const now = GetCurrentTimestamp();
   if (!TimestampDifferenceExceeds(waiters_checked_at_, now, interval_ms)) return;
   waiters_checked_at_ = now;
-  if (!is_wanted_alone(heap_) && !is_wanted_alone(index_)) return;
+  if (!is_wanted_alone(heap_) && !is_wanted_alone(index_) && !is_database_wanted()) return;
   ereport(DEBUG1, (errmsg_internal("maintenance of index \"%s\" gives way", RelationGetRelationName(index_))));
   proc_exit(0);
+}
+
+// The time is slept in slices, so that the worker still gives way.
+void PgPager::pay_for_pages() {
+  constexpr long slice_ms = 50;
+  uint64_t const count = read_count_ + written_count_;
+  for (long wait_ms = charge_pages(count - paid_count_); wait_ms > 0; wait_ms = charge_pages(0)) {
+    sleep_ms(Sleep::io_limit, Min(wait_ms, slice_ms));
+    check_interrupts();
+  }
+  paid_count_ = count;
 }
 
 // Generic WAL cannot carry a conflict horizon, and a resource manager of our own would have to be preloaded wherever

@@ -19,6 +19,7 @@
 #include "pg/compat.hpp"
 #include "pg/entry.hpp"
 #include "pg/page/object_cache.hpp"
+#include "pg/worker/progress.hpp"
 #include "store/pager.hpp"
 
 namespace strata::pg {
@@ -131,7 +132,7 @@ class PgPager {
       CHECK_FOR_INTERRUPTS();
     if (gives_way_) end_if_waited_for();
   }
-  // From now on check_interrupts() ends the process when a session waits for a lock on table or index: for background
+  // From now on check_interrupts() ends the process when a session waits for table, index or database: for background
   // workers that hold AccessShareLock on the table and RowExclusiveLock on the index, and whose work can be taken up
   // again by anybody.
   void give_way() { gives_way_ = true; }
@@ -141,6 +142,12 @@ class PgPager {
   }
   // Only what ends the statement: a long computation is not given up for an interrupt that is served in passing.
   bool stop_requested() { return InterruptPending && (QueryCancelPending || ProcDiePending); }
+  void note_task(store::Task task, ObjectId const* inputs, uint32_t count) { pg::note_task(task, inputs, count); }
+  // Also where a background worker keeps to strata.maintenance_io_limit.
+  void note_phase(store::Phase phase, uint64_t done, uint64_t total) {
+    pg::note_phase(phase, done, total);
+    if (gives_way_) pay_for_pages();
+  }
   constexpr bool fault(store::Fault) { return false; }
 
   Relation index() const { return index_; }
@@ -161,6 +168,7 @@ class PgPager {
     return buffer;
   }
   void end_if_waited_for();
+  void pay_for_pages();
   template <class Fill>
   void write_pages(Buffer const* buffers, uint32_t count, Fill&& fill);
   void apply_images(Buffer const* buffers, char* const* images, uint32_t count);
@@ -178,6 +186,8 @@ class PgPager {
   bool gives_way_ = false;
   TimestampTz waiters_checked_at_ = 0;
   uint64_t read_count_ = 0;
+  uint64_t written_count_ = 0;
+  uint64_t paid_count_ = 0;  // of both together
 };
 static_assert(store::Pager<PgPager>);
 static_assert(std::is_trivially_destructible_v<PgPager> && std::is_trivially_destructible_v<PgAction>);

@@ -3,14 +3,17 @@
 #include "pg/am/am_options.hpp"
 #include "pg/inspect/index_access.hpp"
 #include "pg/settings.hpp"
+#include "pg/worker/schedule.hpp"
+#include "pg/worker/window.hpp"
 #include "pg/worker/worker.hpp"
 
 namespace strata::pg {
 namespace {
 
 constexpr uint32_t vacuum_steps_max = 16;
-constexpr uint64_t vacuum_rows_max = 2000000;  // rewritten in one VACUUM of one index
-constexpr uint64_t overflow_factor = 2;        // times insert_buffer: nobody seals, so the inserter does
+constexpr uint64_t vacuum_rows_max = 2000000;          // rewritten in one VACUUM of one index
+constexpr int64_t look_again_us = 10 * USECS_PER_SEC;  // rows that come later may make a seal due sooner
+constexpr uint64_t overflow_factor = 2;                // times insert_buffer: nobody seals, so the inserter does
 
 // The last look of this backend. One index is remembered: sessions that write to many look more often.
 struct LastLook {
@@ -62,6 +65,16 @@ store::MaintainOptions maintain_options(Relation index) {
   return options;
 }
 
+void keep_to_window(store::MaintainOptions* options) {
+  if (!window_is_open()) options->train = options->merge = false;
+}
+
+TimestampTz next_seal(store::Outlook const& outlook, store::MaintainOptions const& options) {
+  if (outlook.growing_rows == 0) return DT_NOEND;
+  bool const enough = outlook.growing_rows >= options.min_seal_rows;
+  return outlook.growing_since + (enough ? options.min_seal_age_us : options.max_growing_age_us);
+}
+
 bool maintain_once(PgPager& pager, store::MaintainOptions const& options, bool wait, store::MaintainResult* result) {
   *result = store::MaintainResult{};
   if (wait)
@@ -83,7 +96,12 @@ void maintain_after_insert(Relation index, Relation heap, bool first_row) {
   store::Outlook outlook;
   report(store::look_ahead(pager, options, &outlook));
   MemoryContextDelete(context);
-  if (!outlook.seal_due) return;
+  if (!outlook.seal_due) {
+    // Should this be the last insert for long, the launcher sees to it.
+    TimestampTz const look_at = GetCurrentTimestamp() + Max(options.min_seal_age_us, look_again_us);
+    if (has_schedule() && !is_private(index)) visit_no_later_than(Min(next_seal(outlook, options), look_at));
+    return;
+  }
   request_worker(index);
   // An apply worker that stops to seal would hold up replication.
   if (outlook.growing_bytes >= overflow_factor * options.insert_buffer_bytes && !IsLogicalWorker())
@@ -117,7 +135,8 @@ void seal_after_import(Relation heap) {
 
 void maintain_in_vacuum(Relation index, Relation heap) {
   if (IsParallelWorker()) return;
-  store::MaintainOptions const options = maintain_options(index);
+  store::MaintainOptions options = maintain_options(index);
+  keep_to_window(&options);
   MemoryContext const context = AllocSetContextCreate(CurrentMemoryContext, "ivf maintenance", ALLOCSET_DEFAULT_SIZES);
   uint64_t rows = 0;
   for (uint32_t step = 0; step < vacuum_steps_max && rows < vacuum_rows_max; step++) {

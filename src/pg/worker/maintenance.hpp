@@ -8,6 +8,12 @@ namespace strata::pg {
 // Thresholds from the options of the index and the settings of the session.
 store::MaintainOptions maintain_options(Relation index);
 
+// Outside of strata.maintenance_window nothing is trained, merged or compacted: for whoever was not asked by name.
+void keep_to_window(store::MaintainOptions* options);
+
+// When the growing part wants to be sealed if nothing is inserted any more; DT_NOEND when it is empty.
+TimestampTz next_seal(store::Outlook const& outlook, store::MaintainOptions const& options);
+
 // Large indexes are rewritten through a small ring of buffers, so that maintenance does not empty the cache.
 PageAccess maintenance_access(Relation index);
 

@@ -33,7 +33,7 @@ sub wait_for_segments
 
 # A worker comes, seals, and goes.
 insert_slowly(1, 6000);
-wait_for_segments("kind = 'segment' AND state = 'live'", 'rows are sealed in the background');
+wait_for_segments("state IN ('sealed', 'indexed')", 'rows are sealed in the background');
 wait_until($node, "SELECT count(*) $worker", '0', 'the worker ends');
 is(sql($node, "SELECT heap_rows FROM strata.verify('items_v', true)"), sql($node, 'SELECT count(*) FROM items'),
     'nothing is lost');

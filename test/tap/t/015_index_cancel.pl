@@ -77,7 +77,7 @@ cmp_ok($cancelled, '>=', 1, "$cancelled steps of maintenance were cancelled");
 sql($node, "SELECT strata.flush('items_v')");
 sql($node, "CALL strata.merge('items_v')");
 my $half_done =
-  q{SELECT count(*) FROM strata.segments WHERE index = 'items_v'::regclass AND state IN ('building', 'frozen')};
+  q{SELECT count(*) FROM strata.segments WHERE index = 'items_v'::regclass AND state IN ('building', 'sealing')};
 is(sql($node, $half_done), '0', 'nothing is left half done');
 is(sql($node, q{SELECT rows = heap_rows FROM strata.verify('items_v', true)}), 't', 'every row is indexed once');
 

@@ -1,0 +1,274 @@
+#include "pg/worker/database_work.hpp"
+
+#include "pg/am/am_callbacks.hpp"
+#include "pg/am/index_stats.hpp"
+#include "pg/inspect/trash.hpp"
+#include "pg/settings.hpp"
+#include "pg/worker/failures.hpp"
+#include "pg/worker/give_way.hpp"
+#include "pg/worker/maintenance.hpp"
+#include "pg/worker/window.hpp"
+
+namespace strata::pg {
+namespace {
+
+constexpr int64_t no_extension_us = int64_t(300) * USECS_PER_SEC;
+constexpr int64_t growing_us = 10 * USECS_PER_SEC;  // rows may come that nobody reports
+constexpr int64_t retired_us = 30 * USECS_PER_SEC;  // old snapshots end when they end
+constexpr int64_t in_use_us = 5 * USECS_PER_SEC;
+constexpr int64_t closed_window_us = 60 * USECS_PER_SEC;
+constexpr int idle_rounds_max = 3;
+constexpr int idle_round_max_ms = 1000;  // less than DROP DATABASE waits for others to leave
+
+// What is left when no step was to be taken.
+struct Rest {
+  bool more_soon;  // something is about to become due
+  uint64_t growing_size;
+  TimestampTz next_look;
+};
+
+struct Opened {
+  Relation heap;
+  Relation index;
+};
+
+// Table before index, as everybody does. Both null when the index is gone or not for us.
+Opened open_for_work(Oid index_oid) {
+  Oid const heap_oid = IndexGetRelation(index_oid, true);
+  Relation const heap = OidIsValid(heap_oid) ? try_relation_open(heap_oid, AccessShareLock) : nullptr;
+  Relation const index = heap ? try_relation_open(index_oid, RowExclusiveLock) : nullptr;
+  bool const ours = index && index->rd_rel->relkind == RELKIND_INDEX && index->rd_indam &&
+                    index->rd_indam->ambuild == am_build && index->rd_index->indisvalid &&
+                    index->rd_index->indrelid == heap_oid && !RELATION_IS_OTHER_TEMP(index);
+  if (ours) return {heap, index};
+  if (index) relation_close(index, RowExclusiveLock);
+  if (heap) relation_close(heap, AccessShareLock);
+  return {nullptr, nullptr};
+}
+
+void look_at_rest(PgPager& pager, store::MaintainOptions const& options, Rest* rest) {
+  store::Outlook outlook;
+  report(store::look_ahead(pager, options, &outlook));
+  IndexStats const stats = index_stats(pager.index());
+  TimestampTz const now = GetCurrentTimestamp();
+  rest->growing_size = stats.growing_size;
+  rest->more_soon = stats.waiting_count > 0 || outlook.growing_rows >= options.min_seal_rows;
+  rest->next_look = next_seal(outlook, options);
+  if (outlook.growing_rows > 0) rest->next_look = Min(rest->next_look, now + growing_us);
+  if (stats.waiting_count > 0) rest->next_look = Min(rest->next_look, now + retired_us);
+  if (!window_is_open()) rest->next_look = Min(rest->next_look, now + closed_window_us);
+  // On a quiet server nobody else moves the horizon past what was retired last.
+  if (stats.waiting_count > 0 && stats.newest_retired_xid >= pager.next_xid()) GetCurrentTransactionId();
+}
+
+// One index's turn.
+struct Turn {
+  Oid index;
+  bool seal_any;  // however small the growing part is
+  Rest rest;
+};
+
+void name_index(void* name) {
+  errcontext("maintenance of index \"%s\"", static_cast<char const*>(name));
+}
+
+// One step, in a transaction. True when something was done.
+bool run_step(Turn& turn) {
+  bool more = false;
+  SetCurrentStatementStartTimestamp();
+  StartTransactionCommand();
+  Opened const open = open_for_work(turn.index);
+  if (open.index) {
+    ErrorContextCallback context_of_errors{error_context_stack, name_index, RelationGetRelationName(open.index)};
+    error_context_stack = &context_of_errors;
+    // Whatever user code maintenance might ever reach runs as the owner of the table.
+    Oid user;
+    int context;
+    GetUserIdAndSecContext(&user, &context);
+    SetUserIdAndSecContext(open.heap->rd_rel->relowner, context | SECURITY_RESTRICTED_OPERATION);
+    // The look-ups above took a catalog snapshot, which would hold back the horizon.
+    InvalidateCatalogSnapshot();
+    store::MaintainOptions options = maintain_options(open.index);
+    keep_to_window(&options);
+    if (turn.seal_any) {
+      options.min_seal_rows = 1;
+      options.min_seal_age_us = 0;
+    }
+    PgPager pager(open.index, open.heap, maintenance_access(open.index));
+    pager.give_way();
+    store::MaintainResult step;
+    more = maintain_once(pager, options, false, &step);
+    if (!more) look_at_rest(pager, options, &turn.rest);
+    SetUserIdAndSecContext(user, context);
+    error_context_stack = context_of_errors.previous;
+    relation_close(open.index, RowExclusiveLock);
+    relation_close(open.heap, AccessShareLock);
+  }
+  CommitTransactionCommand();
+  pgstat_report_stat(false);
+  return more;
+}
+
+void run_turn(void* argument) {
+  auto* const turn = static_cast<Turn*>(argument);
+  do {
+    CHECK_FOR_INTERRUPTS();
+    if (is_database_wanted()) proc_exit(0);
+    if (ConfigReloadPending) {
+      ConfigReloadPending = false;
+      ProcessConfigFile(PGC_SIGHUP);
+    }
+    note_task(store::Task::none, nullptr, 0);
+  } while (run_step(*turn));
+}
+
+void idle() {
+  begin_progress(InvalidOid);
+  pgstat_report_activity(STATE_IDLE, nullptr);
+  set_ps_display("idle");
+}
+
+void settle_failure(Oid index, bool ok, TimestampTz known, Failure const& failure) {
+  if (ok && known == 0) return;
+  StartTransactionCommand();
+  if (ok)
+    forget_failure(index);
+  else
+    record_failure(index, failure);
+  CommitTransactionCommand();
+}
+
+// job(argument), unless its last failure was not long ago.
+bool try_job(Oid index, void (*job)(void*), void* argument, TimestampTz* again_at) {
+  StartTransactionCommand();
+  TimestampTz const known = next_try(index);
+  CommitTransactionCommand();
+  if (known > GetCurrentTimestamp()) {
+    *again_at = known;
+    return false;
+  }
+  Failure failure;
+  begin_progress(index);
+  bool const ok = run_guarded(job, argument, &failure);
+  settle_failure(index, ok, known, failure);
+  idle();
+  if (!ok) *again_at = GetCurrentTimestamp() + USECS_PER_SEC;
+  return ok;
+}
+
+Rest serve_index(Oid index, bool seal_any) {
+  Turn turn{index, seal_any, {false, 0, DT_NOEND}};
+  TimestampTz again_at = DT_NOEND;
+  if (!try_job(index, run_turn, &turn, &again_at)) return {false, 0, again_at};
+  return turn.rest;
+}
+
+// What is due when nothing else is: tables in the trash whose time is over, one transaction each.
+struct Removal {
+  Oid table;
+  bool done;
+};
+
+void run_removal(void* argument) {
+  auto* const removal = static_cast<Removal*>(argument);
+  StartTransactionCommand();
+  PushActiveSnapshot(GetTransactionSnapshot());
+  removal->done = remove_dropped_table(removal->table);
+  PopActiveSnapshot();
+  CommitTransactionCommand();
+}
+
+// Returns when to come back.
+TimestampTz empty_trash() {
+  TimestampTz next;
+  StartTransactionCommand();
+  List* const expired = list_expired_trash(&next);
+  CommitTransactionCommand();
+  for (int i = 0; i < list_length(expired); i++) {
+    Removal removal{list_nth_oid(expired, i), false};
+    TimestampTz again_at = DT_NOEND;
+    if (try_job(removal.table, run_removal, &removal, &again_at) && !removal.done)
+      again_at = GetCurrentTimestamp() + in_use_us;
+    next = Min(next, again_at);
+  }
+  list_free(expired);
+  return next;
+}
+
+// All ivf indexes, `first` before the others, in a list that outlives the transaction; NIL without the extension.
+List* list_indexes(Oid first, bool* has_extension) {
+  List* indexes = NIL;
+  StartTransactionCommand();
+  Oid const access_method = get_index_am_oid("ivf", true);
+  *has_extension = OidIsValid(get_extension_oid("strata", true)) && OidIsValid(access_method);
+  if (*has_extension) {
+    Relation const classes = table_open(RelationRelationId, AccessShareLock);
+    TableScanDesc const scan = table_beginscan_catalog(classes, 0, nullptr);
+    for (HeapTuple tuple; (tuple = heap_getnext(scan, ForwardScanDirection)) != nullptr;) {
+      Form_pg_class const form = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple));
+      if (form->relkind != RELKIND_INDEX || form->relam != access_method) continue;
+      if (form->relpersistence == RELPERSISTENCE_TEMP) continue;
+      MemoryContext const old = MemoryContextSwitchTo(TopMemoryContext);
+      indexes = form->oid == first ? lcons_oid(form->oid, indexes) : lappend_oid(indexes, form->oid);
+      MemoryContextSwitchTo(old);
+    }
+    table_endscan(scan);
+    table_close(classes, AccessShareLock);
+  }
+  CommitTransactionCommand();
+  return indexes;
+}
+
+// Seals the largest growing parts until all together keep to strata.insert_buffer_size.
+void keep_to_buffer_size(List* indexes, uint64_t* sizes, uint64_t total) {
+  uint64_t const limit = uint64_t(settings.insert_buffer_size_mb) << 20;
+  while (total > limit) {
+    int largest = 0;
+    for (int i = 1; i < list_length(indexes); i++)
+      if (sizes[i] > sizes[largest]) largest = i;
+    if (sizes[largest] == 0) break;
+    serve_index(list_nth_oid(indexes, largest), true);
+    total -= sizes[largest];
+    sizes[largest] = 0;
+  }
+}
+
+// Serves everything once. Returns what is left: true when something is about to become due.
+bool serve_once(List* indexes, TimestampTz* next_look) {
+  bool more_soon = false;
+  *next_look = DT_NOEND;
+  int const count = list_length(indexes);
+  auto* sizes = static_cast<uint64_t*>(MemoryContextAllocZero(TopMemoryContext, sizeof(uint64_t) * size_t(count + 1)));
+  uint64_t total = 0;
+  for (int i = 0; i < count; i++) {
+    Rest const rest = serve_index(list_nth_oid(indexes, i), false);
+    more_soon = more_soon || rest.more_soon;
+    *next_look = Min(*next_look, rest.next_look);
+    total += sizes[i] = rest.growing_size;
+  }
+  keep_to_buffer_size(indexes, sizes, total);
+  pfree(sizes);
+  *next_look = Min(*next_look, empty_trash());
+  return more_soon;
+}
+
+}  // namespace
+
+TimestampTz work_in_database(Oid first) {
+  bool has_extension;
+  List* const indexes = list_indexes(first, &has_extension);
+  if (!has_extension) return GetCurrentTimestamp() + no_extension_us;
+  idle();
+  TimestampTz next_look;
+  for (int round = 0; serve_once(indexes, &next_look) && round < idle_rounds_max; round++) {
+    sleep_ms(Sleep::worker_idle, Min(Max(settings.auto_flush_interval_ms, 1), idle_round_max_ms));
+    CHECK_FOR_INTERRUPTS();
+    if (is_database_wanted()) proc_exit(0);
+  }
+  StartTransactionCommand();
+  next_look = Min(next_look, sweep_failures());
+  CommitTransactionCommand();
+  return next_look;
+}
+
+}  // namespace strata::pg

@@ -1,0 +1,18 @@
+// How workers notice that they are in the way, and how they sleep.
+#pragma once
+#include "pg/postgres.hpp"
+
+namespace strata::pg {
+
+// Whether somebody waits for (or has) a lock on the relation that lets nobody else in.
+bool is_wanted_alone(Relation relation);
+
+// The same of the database of this process: DROP DATABASE, and CREATE DATABASE that takes it for its template. Needs
+// no transaction.
+bool is_database_wanted();
+
+// Sleeps until a signal, at most wait_ms, under a wait event of this name where the server has such.
+enum class Sleep : uint8_t { worker_idle, io_limit, launcher_idle };
+void sleep_ms(Sleep why, long wait_ms);
+
+}  // namespace strata::pg

@@ -1,0 +1,152 @@
+#include "pg/worker/progress.hpp"
+
+#include "pg/compat.hpp"
+#include "pg/settings.hpp"
+
+namespace strata::pg {
+namespace {
+
+// Not one of ProgressCommandType, on purpose.
+constexpr auto progress_command = static_cast<ProgressCommandType>(0x5354);
+
+enum Slot : int {
+  task_slot = 0,
+  phase_slot = 1,
+  done_slot = 2,
+  total_slot = 3,
+  task_since_slot = 4,
+  phase_since_slot = 5,
+  worker_slot = 6,
+  input_count_slot = 7,
+  first_input_slot = 8,  // two ids in each
+};
+static_assert(first_input_slot + progress_inputs_max / 2 <= PGSTAT_NUM_PROGRESS_PARAM);
+
+char const* const task_names[] = {nullptr, "reclaim", "seal",  "merge",    "compact",
+                                  "carry", "discard", "train", "calibrate"};
+static_assert(lengthof(task_names) == store::task_count);
+
+char const* const phase_names[] = {nullptr, "sample", "cluster", "place", "write", "publish", "query", "reclaim"};
+static_assert(lengthof(phase_names) == store::phase_count);
+
+bool is_worker;
+
+bool is_shown() {
+  return MyBEEntry && MyBEEntry->st_progress_command == progress_command;
+}
+
+void show_activity(store::Task task) {
+  char const* const name = task_name(task);
+  Oid const index = MyBEEntry->st_progress_command_target;
+  if (!name || !IsTransactionState()) return;
+  char const* const relation = get_rel_name(index);
+  char const* const space = relation ? get_namespace_name(get_rel_namespace(index)) : nullptr;
+  // The look-ups took a catalog snapshot, which would hold back the horizon.
+  InvalidateCatalogSnapshot();
+  if (!space) return;
+  char* const text = psprintf("%s index %s", name, quote_qualified_identifier(space, relation));
+  pgstat_report_activity(STATE_RUNNING, text);
+  set_ps_display(text);
+  pfree(text);
+}
+
+void wait_here() {
+  LOCKTAG tag;
+  SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, 0, debug_lock_key, 1);
+  LockAcquire(&tag, ShareLock, /* sessionLock */ false, /* dontWait */ false);
+  LockRelease(&tag, ShareLock, /* sessionLock */ false);
+}
+
+}  // namespace
+
+char const* task_name(store::Task task) {
+  return uint32_t(task) < store::task_count ? task_names[uint32_t(task)] : nullptr;
+}
+
+char const* phase_name(store::Phase phase) {
+  return uint32_t(phase) < store::phase_count ? phase_names[uint32_t(phase)] : nullptr;
+}
+
+bool is_phase_name(char const* name) {
+  for (char const* known : phase_names)
+    if (known && strcmp(known, name) == 0) return true;
+  return false;
+}
+
+void show_as_worker() {
+  is_worker = true;
+}
+
+void begin_progress(Oid index) {
+  pgstat_progress_start_command(progress_command, index);
+  pgstat_progress_update_param(worker_slot, is_worker);
+  pgstat_progress_update_param(task_since_slot, GetCurrentTimestamp());
+}
+
+void end_progress() {
+  if (is_shown()) pgstat_progress_end_command();
+}
+
+void note_task(store::Task task, ObjectId const* inputs, uint32_t count) {
+  if (!is_shown()) return;
+  int slots[PGSTAT_NUM_PROGRESS_PARAM];
+  int64 values[PGSTAT_NUM_PROGRESS_PARAM];
+  int used = 0;
+  auto put = [&](int slot, int64 value) {
+    slots[used] = slot;
+    values[used++] = value;
+  };
+  TimestampTz const now = GetCurrentTimestamp();
+  put(task_slot, int64(task));
+  put(phase_slot, 0);
+  put(done_slot, 0);
+  put(total_slot, 0);
+  put(task_since_slot, now);
+  put(phase_since_slot, now);
+  count = Min(count, progress_inputs_max);
+  put(input_count_slot, count);
+  for (uint32_t i = 0; i < count; i += 2)
+    put(first_input_slot + int(i / 2),
+        int64(uint64_t(raw(inputs[i])) << 32 | (i + 1 < count ? raw(inputs[i + 1]) : 0)));
+  pgstat_progress_update_multi_param(used, slots, values);
+  if (is_worker) show_activity(task);
+}
+
+void note_phase(store::Phase phase, uint64_t done, uint64_t total) {
+  if (!is_shown()) return;
+  bool const is_new = MyBEEntry->st_progress_param[phase_slot] != int64(phase);
+  int const slots[] = {phase_slot, done_slot, total_slot, phase_since_slot};
+  int64 const values[] = {int64(phase), int64(done), int64(total),
+                          is_new ? GetCurrentTimestamp() : MyBEEntry->st_progress_param[phase_since_slot]};
+  pgstat_progress_update_multi_param(lengthof(slots), slots, values);
+  char const* const stop = settings.debug_wait_at;
+  if (is_new && stop && *stop && strcmp(stop, phase_name(phase)) == 0) wait_here();
+}
+
+void visit_progress(void (*fn)(void* context, Progress const& progress), void* context) {
+  int const count = pgstat_fetch_stat_numbackends();
+  for (int i = 1; i <= count; i++) {
+    PgBackendStatus const* const status = backend_status(i);
+    if (!status || status->st_procpid == 0 || status->st_progress_command != progress_command) continue;
+    int64 const* const values = status->st_progress_param;
+    Progress progress{};
+    progress.pid = status->st_procpid;
+    progress.database = status->st_databaseid;
+    progress.index = status->st_progress_command_target;
+    progress.is_worker = values[worker_slot] != 0;
+    progress.task = store::Task(values[task_slot]);
+    progress.phase = store::Phase(values[phase_slot]);
+    progress.done = uint64_t(values[done_slot]);
+    progress.total = uint64_t(values[total_slot]);
+    progress.task_since = values[task_since_slot];
+    progress.phase_since = values[phase_since_slot];
+    progress.input_count = uint32_t(Min(values[input_count_slot], int64(progress_inputs_max)));
+    for (uint32_t input = 0; input < progress.input_count; input++) {
+      uint64_t const pair = uint64_t(values[first_input_slot + int(input / 2)]);
+      progress.inputs[input] = uint32_t(input % 2 ? pair : pair >> 32);
+    }
+    fn(context, progress);
+  }
+}
+
+}  // namespace strata::pg
