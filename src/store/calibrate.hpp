@@ -16,12 +16,10 @@ struct CalibrateResult {
 
 namespace detail {
 
-// Thresholds aim so many standard errors above the target: the promise is "at least".
-constexpr double calibration_margin = 2;
-constexpr uint32_t calibration_query_max = 500;
-constexpr uint32_t calibration_query_min = 120;
+constexpr uint32_t calibration_query_max = 1000;
+constexpr uint32_t calibration_query_min = 250;
 
-// One query through all lists, nearest first. `distances` is scratch for the scores of one list.
+// One query through all lists, nearest first.
 template <Pager P>
 Status calibrate_query(P& pager, Search& search, policy::StopTrainer& trainer) {
   if (Status status = order_lists(pager, search, search.order.count); !status.ok()) return status;
@@ -85,12 +83,17 @@ struct Calibration {
   Manifest manifest;
   IndexShape shape;
   ObjectId epoch;
-  uint64_t index_rows, listed_rows;  // listed: ranked rows of segments under the epoch
-  float* vector;                     // float[dim], a query
-  float* z;                          // two times padded_dim
+  uint64_t listed_rows;   // ranked rows of segments under the epoch
+  uint64_t scanned_rows;  // ranked rows of all segments with lists
+  float* vector;          // float[dim], a query
+  float* z;               // two times padded_dim
   std::byte* refine;
-  ObjectHeaderDisk* header;
   double norm2_max;  // of the queries so far
+  // The segment that queries are drawn from now, and the rows of those before it.
+  uint32_t object_at;
+  uint64_t rows_before;
+  ObjectHeaderDisk* header;
+  quant::Frame frame;
 };
 
 inline bool is_listed(Calibration const& work, ManifestObject const& object) {
@@ -98,59 +101,107 @@ inline bool is_listed(Calibration const& work, ManifestObject const& object) {
          object.disk.epoch == raw(work.epoch);
 }
 
-// Turns row `at` of the listed segments into a query; *object and *row say where it lies.
+// Makes the segment that holds listed row `at` the one that is read. Rows only go up.
 template <Pager P>
-Status read_query(P& pager, Calibration& work, uint64_t at, ManifestObject const** object, uint32_t* row) {
-  for (auto const& candidate : work.manifest.objects) {
-    if (!is_listed(work, candidate)) continue;
-    *object = &candidate;
-    if (at < candidate.disk.ranked_count) break;
-    at -= candidate.disk.ranked_count;
+Status find_segment(P& pager, Calibration& work, uint64_t at) {
+  auto holds = [&] {
+    ManifestObject const& object = work.manifest.objects[work.object_at];
+    return is_listed(work, object) && at - work.rows_before < object.disk.ranked_count;
+  };
+  if (work.frame.mean && holds()) return {};
+  for (; !holds(); work.object_at++) {
+    ManifestObject const& object = work.manifest.objects[work.object_at];
+    if (is_listed(work, object)) work.rows_before += object.disk.ranked_count;
   }
-  *row = uint32_t(at);
+  ManifestObject const& object = work.manifest.objects[work.object_at];
+  if (work.frame.mean) pager.release(const_cast<float*>(work.frame.mean));
+  work.frame.mean = nullptr;
+  if (Status status = read_header(pager, object, work.header); !status.ok()) return status;
+  return load_frame(pager, work.shape, work.manifest, ObjectId(object.disk.frame), &work.frame);
+}
+
+template <Pager P>
+Status read_part(P& pager, Calibration const& work, StreamKind kind, uint64_t offset, uint32_t size, void* out) {
+  ManifestObject const& object = work.manifest.objects[work.object_at];
+  StreamDisk const* stream = find_stream(*work.header, kind);
+  if (!stream) return corrupt("segment lacks a stream", object.disk.id);
+  return read_stream(pager, object, *stream, offset, size, out);
+}
+
+// Whether row `row` of the segment may play a query: it never trained a codebook, and it is not deleted.
+template <Pager P>
+Status can_ask(P& pager, Calibration const& work, uint32_t row, bool* can) {
+  std::byte id[6];
+  if (Status status = read_part(pager, work, StreamKind::ids, uint64_t(row) * sizeof id, sizeof id, id); !status.ok())
+    return status;
+  *can = policy::is_held_out(format::load_tid(id));
+  if (!*can || work.header->deleted_count == 0) return {};
+  uint8_t byte = 0;
+  Status const status = read_part(pager, work, StreamKind::delete_bitmap, row / 8, 1, &byte);
+  *can = !(byte >> (row % 8) & 1);
+  return status;
+}
+
+// Turns row `row` of the segment into a query.
+template <Pager P>
+Status read_query(P& pager, Calibration& work, uint32_t row) {
   IndexShape const& shape = work.shape;
-  quant::Frame frame{};
-  Status status = read_header(pager, **object, work.header);
-  StreamDisk const* stream = status.ok() ? find_stream(*work.header, StreamKind::refine_codes) : nullptr;
-  if (status.ok() && !stream) status = corrupt("segment lacks a stream", (*object)->disk.id);
-  if (status.ok())
-    status = read_stream(pager, **object, *stream, at * shape.refine_size, shape.refine_size, work.refine);
-  if (status.ok()) status = load_frame(pager, shape, work.manifest, ObjectId((*object)->disk.frame), &frame);
+  Status const status = read_part(pager, work, StreamKind::refine_codes, uint64_t(row) * shape.refine_size,
+                                  shape.refine_size, work.refine);
   if (!status.ok()) return status;
   quant::decode_refine(shape.padded_dim, work.refine, work.z);
   double norm2 = 0;
   for (uint32_t i = 0; i < shape.padded_dim; i++) {
     norm2 += double(work.z[i]) * work.z[i];
-    work.z[i] = (work.z[i] + frame.mean[i]) * frame.unit;
+    work.z[i] = (work.z[i] + work.frame.mean[i]) * work.frame.unit;
   }
   if (norm2 > work.norm2_max) work.norm2_max = norm2;
   quant::rotate_back(shape.seed, shape.dim, work.z, work.vector, work.z + shape.padded_dim);
-  pager.release(const_cast<float*>(frame.mean));
   return {};
 }
 
+// Takes listed row `at` through all lists.
+template <Pager P>
+Status run_query(P& pager, Calibration& work, uint64_t at, policy::StopTrainer& trainer) {
+  uint32_t const row = uint32_t(at - work.rows_before);
+  Status status = read_query(pager, work, row);
+  Search* search = nullptr;
+  SearchOptions options;
+  options.recall_target = 0.999;
+  if (status.ok()) status = start_search(pager, work.vector, options, &search);
+  if (!status.ok()) return status;
+  uint32_t const segment = work.manifest.objects[work.object_at].disk.id;
+  for (uint32_t source = 0; source < search->sources.count; source++)
+    if (search->sources[source].object->disk.id == segment) search->skip_source = source;
+  search->skip_row = row;
+  // The first queries find the norm that lifts inner products; a larger one later is clamped.
+  if (search->epochs.count)
+    search->tracked_offset = search->queries[search->epochs[0].query].refine.norm2 + float(work.norm2_max);
+  status = calibrate_query(pager, *search, trainer);
+  release_search(pager, search);
+  return status;
+}
+
+// Queries are spread evenly over the rows, which lie in the order of segments and lists: all regions of the data have
+// their share, which makes the mean recall of a sample vary less than that of rows drawn freely.
 template <Pager P>
 Status run_queries(P& pager, Calibration& work, uint32_t query_count, policy::StopTrainer& trainer) {
-  Random random(work.shape.seed ^ work.index_rows);
+  Random random(work.shape.seed ^ work.manifest.meta.generation);
+  double const stride = double(work.listed_rows) / query_count, start = random.unit() * stride;
+  uint64_t next = 0;
   for (uint32_t query = 0; query < query_count; query++) {
     pager.note_phase(Phase::query, query, query_count);
-    ManifestObject const* object = nullptr;
-    uint32_t row = 0;
-    Status status = read_query(pager, work, random.below(work.listed_rows), &object, &row);
-    Search* search = nullptr;
-    SearchOptions options;
-    options.recall_target = 0.999;
-    if (status.ok()) status = start_search(pager, work.vector, options, &search);
-    if (!status.ok()) return status;
-    for (uint32_t source = 0; source < search->sources.count; source++)
-      if (search->sources[source].object->disk.id == object->disk.id) search->skip_source = source;
-    search->skip_row = row;
-    // The first queries find the norm that lifts inner products; a larger one later is clamped.
-    if (search->epochs.count)
-      search->tracked_offset = search->queries[search->epochs[0].query].refine.norm2 + float(work.norm2_max);
-    status = calibrate_query(pager, *search, trainer);
-    release_search(pager, search);
-    if (!status.ok()) return status;
+    uint64_t at = uint64_t(start + query * stride);
+    bool can = false;
+    for (at = at < next ? next : at; at < work.listed_rows; at++) {
+      Status status = find_segment(pager, work, at);
+      if (status.ok()) status = can_ask(pager, work, uint32_t(at - work.rows_before), &can);
+      if (!status.ok()) return status;
+      if (can) break;
+    }
+    if (!can) break;
+    next = at + 1;
+    if (Status status = run_query(pager, work, at, trainer); !status.ok()) return status;
   }
   return {};
 }
@@ -166,11 +217,14 @@ Status calibrate_epoch(P& pager, Calibration& work, uint32_t query_count, Calibr
   work.header = static_cast<ObjectHeaderDisk*>(pager.allocate(sizeof(ObjectHeaderDisk)));
   auto* model = static_cast<policy::StopModelDisk*>(pager.allocate(sizeof(policy::StopModelDisk)));
   Status status = run_queries(pager, work, query_count, trainer);
+  policy::StopTrainOptions options;
+  options.row_count = double(work.scanned_rows);
   // Too few rows for any k is no error: searches do without a model.
-  if (status.ok() && trainer.train(policy::StopTrainOptions{calibration_margin}, *model).ok())
+  if (status.ok() && trainer.train(options, *model).ok())
     status =
         write_calibration(pager, work.epoch, work.listed_rows, float(work.norm2_max), *model, &result->calibration);
   result->query_count = trainer.query_count();
+  if (work.frame.mean) pager.release(const_cast<float*>(work.frame.mean));
   for (void* part : {static_cast<void*>(model), static_cast<void*>(work.header), static_cast<void*>(work.refine),
                      static_cast<void*>(work.z), static_cast<void*>(work.vector), memory})
     pager.release(part);
@@ -180,7 +234,7 @@ Status calibrate_epoch(P& pager, Calibration& work, uint32_t query_count, Calibr
 }  // namespace detail
 
 // Calibrates the codebook in force on the segments that use it. Requires LockName::merge. Costs about as many scans of
-// all first-stage codes as it takes queries (120 to 500); `work_max` bounds the number of codes scanned within that.
+// all first-stage codes as it takes queries (250 to 1,000); `work_max` bounds the number of codes scanned within that.
 template <Pager P>
 Status calibrate(P& pager, uint64_t work_max, CalibrateResult* result) {
   *result = CalibrateResult{};
@@ -191,7 +245,7 @@ Status calibrate(P& pager, uint64_t work_max, CalibrateResult* result) {
   work.epoch = ObjectId(work.manifest.header.epoch);
   for (auto const& object : work.manifest.objects) {
     if (object.disk.kind != ObjectKind::segment || object.disk.state != ObjectState::live) continue;
-    work.index_rows += object.disk.row_count;
+    if (object.disk.epoch) work.scanned_rows += object.disk.ranked_count;
     if (detail::is_listed(work, object)) work.listed_rows += object.disk.ranked_count;
   }
   Status status;

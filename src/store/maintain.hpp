@@ -196,13 +196,13 @@ Status look_ahead(P& pager, MaintainOptions const& options, Outlook* outlook) {
 
 namespace detail {
 
-// Calibration is due for a codebook that most rows use and that has none, or one since which a quarter of its rows came
-// new or half of them went: measured, a third more rows cost 0.05 of a recall of 0.95 until it was calibrated again.
+// Calibration is due for a codebook that most rows use and that has none, or one since which a third of its rows came
+// new or half of them went. Growth alone would need it less often (policy::tau_scale), but new rows may be other rows.
 template <Pager P>
 Status calibrate_if_due(P& pager, IndexFacts const& facts, MaintainOptions const& options, MaintainResult* result) {
   uint64_t const rows = facts.sealed_rows, listed = facts.codebook.new_row_count, known = facts.calibrated_rows;
   if (listed * 2 < rows || listed < policy::flat_row_count_max ||
-      (known && facts.rows_since_calibrated * 4 < known && listed * 4 < known * 5 && known < listed * 2))
+      (known && facts.rows_since_calibrated * 3 < known && listed * 3 < known * 4 && known < listed * 2))
     return {};
   CalibrateResult calibrated;
   Status const status = calibrate(pager, options.calibration_work_max, &calibrated);

@@ -360,7 +360,7 @@ Status probe_lists(P& pager, Search& search) {
     if (Status status = order_lists(pager, search, lists_expected(search)); !status.ok()) return status;
     search.tracker.start(tracked(search, search.order[0].key));
   } else {
-    search.tracker.restart_k(tracked(search, search.tau_asked));
+    search.tracker.restart_k(tracked_tau(search));
     if (policy::should_stop(plan, search.tracker)) return {};
   }
   while (search.probed < search.order.count) {
@@ -371,7 +371,7 @@ Status probe_lists(P& pager, Search& search) {
     bool const last = search.probed == search.order.count;
     float const next_key = last ? infinity : search.order[search.probed].key;
     float const weight = search.epochs.count == 1 ? 1.0f : epoch_weight(search, epoch);
-    bool const decides = search.tracker.advance(weight, tracked(search, search.tau_asked), tracked(search, next_key));
+    bool const decides = search.tracker.advance(weight, tracked_tau(search), tracked(search, next_key));
     bool const due = decides || plan.kind == policy::StopPlan::Kind::probes;
     if (due && policy::should_stop(plan, search.tracker)) break;
   }
@@ -391,6 +391,7 @@ Status start_search(P& pager, float const* vector, SearchOptions const& options,
   search->vector = vector;
   search->tau = search->tau_asked = detail::infinity;
   search->skip_source = SearchSource::none;
+  search->tau_scale = 1;
   search->epsilon = detail::epsilon_for(options.recall_target);
   if (Status status = load_manifest(pager, &search->manifest); !status.ok()) return status;
   search->shape = shape_of(search->manifest.meta);

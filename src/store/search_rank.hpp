@@ -99,6 +99,7 @@ Status load_stop_model(P& pager, Search& search) {
   if (status.ok()) status = read_stream(pager, *newest, *stream, 0, sizeof *model, model);
   if (status.ok()) status = policy::check_stop_model(*model);
   search.model = model;
+  search.tau_scale = policy::tau_scale(model, double(search.ranked_total));
   FrameQuery const& query = search.queries[search.epochs[0].query];
   search.tracked_offset = query.refine.norm2 + header->mean_residual2;
   pager.release(header);

@@ -115,7 +115,8 @@ struct Search {
   Array<float> top;              // binary heap, the `target` smallest scores, largest first
   policy::StopModelDisk* model;  // of the newest calibrated epoch, or null
   policy::StopTracker tracker;
-  float tracked_offset;            // see tracked() in search.hpp
+  float tracked_offset;            // see tracked() in search_stop.hpp
+  float tau_scale;                 // see policy::tau_scale
   float epsilon;                   // how many standard deviations first-stage bounds keep away from their estimates
   uint32_t skip_source, skip_row;  // a row that is passed over: calibration, the query itself
   uint32_t target;                 // rows wanted

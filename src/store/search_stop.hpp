@@ -15,6 +15,12 @@ inline float tracked(Search const& search, float absolute) {
   return lifted > 1e-20f ? lifted : 1e-20f;
 }
 
+// tau as the stop rule wants it: at the density of rows that its model was calibrated at.
+inline float tracked_tau(Search const& search) {
+  float const tau = tracked(search, search.tau_asked);
+  return tau == infinity ? tau : tau * search.tau_scale;
+}
+
 // The caller looks a little further than it was asked, to know the order at the end.
 inline uint32_t rows_asked(Search const& search) {
   return search.target > search_margin ? search.target - search_margin : 1;

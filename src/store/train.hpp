@@ -56,6 +56,7 @@ Status draw_sample(P& pager, IndexShape const& shape, Manifest const& manifest, 
     total += rows;
   }
   if (total == 0) return {};
+  bool const holds_out = total >= policy::flat_row_count_max;  // fewer rows are never calibrated
   if (wanted > total) wanted = uint32_t(total);
   sample->rows = static_cast<float*>(pager.allocate(size_t(wanted) * padded * sizeof(float)));
   quant::Frame target;
@@ -68,16 +69,17 @@ Status draw_sample(P& pager, IndexShape const& shape, Manifest const& manifest, 
     RowSource source;
     if (rows == 0) continue;
     if (Status status = open_source(pager, shape, manifest, object, frame, &source); !status.ok()) return status;
-    // Selection sampling in row order (Knuth, TAOCP 2, 3.4.2, algorithm S): sequential reads, exact share.
+    // Selection sampling in row order (Knuth, TAOCP 2, 3.4.2, algorithm S): sequential reads, and but for the rows that
+    // never train an exact share.
     uint64_t share = uint64_t(std::llround(double(wanted) * double(rows) / double(total))), left = rows;
     if (share > wanted - sample->count) share = wanted - sample->count;
     for (uint32_t row = 0; row < rows && share > 0; row++, left--) {
-      if (random.below(left) >= share) continue;
-      share--;
-      if (sets::bitmap_test(source.deleted, row)) continue;
+      if (random.below(holds_out ? policy::trainable_row_count(left) : left) >= share) continue;
       RowView view;
       if (Status status = fetch_row(pager, shape, source, row, &view); !status.ok()) return status;
-      if (view.flags) continue;
+      if (holds_out && policy::is_held_out(view.tid)) continue;
+      share--;
+      if (view.flags || sets::bitmap_test(source.deleted, row)) continue;
       reconstruct(pager, shape, source, target, view, sample->rows + size_t(sample->count) * padded);
       sample->count++;
       if ((sample->count & 0xFF) == 0) {

@@ -8,6 +8,9 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "core/base/ids.hpp"
+#include "core/base/random.hpp"
+
 namespace strata::policy {
 
 constexpr uint64_t flat_row_count_max = 20000;       // fewer rows: no codebook
@@ -15,10 +18,18 @@ constexpr uint32_t training_rows_per_list = 64;      // wanted
 constexpr uint32_t training_rows_per_list_min = 32;  // accepted for want of memory, before lists are given up
 constexpr uint32_t training_iteration_count = 10;
 
-// Rows that may train: nine in ten. The rest is for the calibration of the stop rule: rows that shaped the codebook lie
-// nearer to its centroids than queries do, and promise more recall than queries get (2 % more where all rows trained).
+// Rows that never train: one in ten, whichever codebook it is, by a hash of their TID. They are the queries that the
+// stop rule is calibrated with: rows that shaped a codebook lie nearer to its centroids than queries do, and promise
+// more recall than queries get (2 % more where all rows trained).
+constexpr uint64_t held_out_fraction = 10;
+
+constexpr bool is_held_out(Tid tid) {
+  return mix64(tid.key ^ 0x68656C646F757400ULL) % held_out_fraction == 0;
+}
+
+// How many rows may train, of so many.
 constexpr uint64_t trainable_row_count(uint64_t row_count) {
-  return row_count - row_count / 10;
+  return row_count - row_count / held_out_fraction;
 }
 
 // 0 below flat_row_count_max rows; else min(4 sqrt(rows), trainable rows / 64, list_count_max).

@@ -186,6 +186,13 @@ bool should_stop(StopPlan const& plan, StopTracker const& tracker) {
   return mix(low, weighted_sum(*plan.high, x) - plan.high_threshold, plan.share) >= 0.0f;
 }
 
+float tau_scale(StopModelDisk const* model, double row_count) {
+  if (model == nullptr || !(model->row_count > 0.0f) || !(row_count > 0.0)) return 1.0f;
+  constexpr double factor_max = 16.0;  // beyond that the exponent is no longer that of the calibration
+  double grown = std::fmin(std::fmax(row_count / double{model->row_count}, 1.0 / factor_max), factor_max);
+  return static_cast<float>(std::pow(grown, double{model->density_exponent}));
+}
+
 double predicted_recall(StopPlan const& plan, StopTracker const& tracker) {
   if (plan.kind != StopPlan::Kind::model || !tracker.full()) return -1.0;
   float x[stop_feature_count];
@@ -210,6 +217,10 @@ Status check_stop_model(StopModelDisk const& model) {
   if (model.magic != stop_model_magic || model.format_version != stop_model_format_version ||
       model.model_size != sizeof(StopModelDisk) || model.bucket_count != stop_bucket_count) {
     return corrupt("stop model has a foreign format");
+  }
+  if (!(model.density_exponent >= 0.0f && model.density_exponent <= density_exponent_max) ||
+      !std::isfinite(model.row_count) || model.row_count < 0.0f) {
+    return corrupt("stop model holds impossible numbers");
   }
   for (uint32_t b = 0; b < stop_bucket_count; ++b) {
     if (model.k_values[b] != stop_k_values[b]) return corrupt("stop model has a foreign format");

@@ -82,6 +82,11 @@ StopPlan plan_fixed_probes(float list_count);
 // probes.
 bool should_stop(StopPlan const& plan, StopTracker const& tracker);
 
+// What tau has to be multiplied with when the index holds `row_count` rows now: the k-th neighbour comes nearer as rows
+// grow dense around it, tau ~ (k / rows)^exponent, and the model knows the density of its calibration only. Measured
+// without: a quarter more rows cost 0.01 to 0.03 of a recall of 0.95. 1 without a model.
+float tau_scale(StopModelDisk const* model, double row_count);
+
 // Recall predicted at a check point, 0..1, for reports; negative when the plan has no model or k rows are not known.
 double predicted_recall(StopPlan const& plan, StopTracker const& tracker);
 

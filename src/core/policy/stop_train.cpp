@@ -15,7 +15,8 @@ static_assert(std::is_trivially_destructible_v<StopTrainer>);
 
 constexpr uint32_t weight_count = stop_feature_count + 1;
 constexpr uint32_t newton_step_count = 15;
-constexpr double ridge = 1e-3;  // times the number of samples; not on the constant
+constexpr uint32_t halving_count = 28;  // 60 / 2^28 is below what a float of that size resolves
+constexpr double ridge = 1e-3;          // times the number of samples; not on the constant
 constexpr uint32_t bucket_query_count_min = 20;
 constexpr float threshold_max = 30.0f;  // beyond any sum that a prediction reaches: see every list
 constexpr float infinity = std::numeric_limits<float>::infinity();
@@ -61,14 +62,16 @@ bool solve(Matrix& matrix, double* b) {
 // Fits one bucket; samples of a query lie together, in the order of progress.
 class Fitter {
  public:
-  Fitter(StopSample const* samples, uint32_t sample_count, uint32_t query_count, double margin, StopBucketDisk& bucket)
-      : samples_(samples), sample_count_(sample_count), query_count_(query_count), margin_(margin), bucket_(bucket) {}
+  Fitter(StopSample* samples, uint32_t sample_count, uint32_t query_count, StopTrainOptions const& options,
+         StopBucketDisk& bucket)
+      : samples_(samples), sample_count_(sample_count), query_count_(query_count), options_(options), bucket_(bucket) {}
 
   void run() {
     bucket_ = {};
     bucket_.query_count = query_count_;
     standardise();
     fit();
+    keep_scores();
     for (uint32_t t = 0; t < stop_target_count; ++t) calibrate(t);
   }
 
@@ -77,7 +80,10 @@ class Fitter {
     double recall;
     double error;  // standard error of the mean
     double lists;
-    bool enough(double target, double margin) const { return recall - margin * error >= target; }
+    bool enough(double target, StopTrainOptions const& options) const {
+      double const surplus = std::fmin(options.surplus, 0.5 * (1.0 - target));
+      return recall - std::fmax(surplus, options.margin * error) >= target;
+    }
   };
 
   void standardise() {
@@ -165,6 +171,10 @@ class Fitter {
     return sum;
   }
 
+  void keep_scores() {
+    for (uint32_t s = 0; s < sample_count_; ++s) samples_[s].score = score(samples_[s]);
+  }
+
   // What comes out when each query stops at its first sample for which `stop` holds, or at its last one.
   template <class Stop>
   Outcome outcome(Stop&& stop) const {
@@ -188,30 +198,30 @@ class Fitter {
   void calibrate(uint32_t t) {
     double target = stop_targets[t];
     auto at_threshold = [&](float threshold) {
-      return outcome([&](StopSample const& sample) { return score(sample) >= threshold; });
+      return outcome([&](StopSample const& sample) { return sample.score >= threshold; });
     };
     float low = -threshold_max, high = threshold_max;
-    for (int i = 0; i < 40; ++i) {
+    for (uint32_t i = 0; i < halving_count; ++i) {
       float middle = 0.5f * (low + high);
-      (at_threshold(middle).enough(target, margin_) ? high : low) = middle;
+      (at_threshold(middle).enough(target, options_) ? high : low) = middle;
     }
     if (t > 0) high = std::fmax(high, bucket_.thresholds[t - 1]);
     bucket_.thresholds[t] = high;
     bucket_.stop_lists[t] = static_cast<float>(at_threshold(high).lists);
     float few = 0.0f, many = samples_[0].progress;
     for (uint32_t s = 0; s < sample_count_; ++s) many = std::fmax(many, samples_[s].progress);
-    for (int i = 0; i < 40; ++i) {
+    for (uint32_t i = 0; i < halving_count; ++i) {
       float middle = 0.5f * (few + many);
       Outcome result = outcome([&](StopSample const& sample) { return sample.progress >= middle; });
-      (result.enough(target, margin_) ? many : few) = middle;
+      (result.enough(target, options_) ? many : few) = middle;
     }
     bucket_.probes[t] = t > 0 ? std::fmax(many, bucket_.probes[t - 1]) : many;
   }
 
-  StopSample const* samples_;
+  StopSample* samples_;
   uint32_t sample_count_;
   uint32_t query_count_;
-  double margin_;
+  StopTrainOptions const& options_;
   StopBucketDisk& bucket_;
 };
 
@@ -228,6 +238,8 @@ StopTrainer::StopTrainer(uint32_t query_count_max, uint32_t list_count, void* me
       query_count_(0),
       list_ordinal_(0),
       neighbour_count_(0),
+      exponent_sum_(0.0),
+      exponent_count_(0),
       pending_weight_(0.0f) {
   auto* samples = static_cast<StopSample*>(memory);
   for (Bucket& bucket : buckets_) {
@@ -285,6 +297,16 @@ void StopTrainer::add_list(float key, float weight, float const* distances2, siz
   for (size_t i = 0; i < row_count; ++i) insert(distances2[i]);
 }
 
+// tau ~ (k / rows)^exponent: from the tenth and the hundredth neighbour.
+void StopTrainer::note_density() {
+  constexpr uint32_t few = 10;
+  if (neighbour_count_ < stop_k_max) return;
+  double near = neighbours_[few - 1].distance2, far = neighbours_[stop_k_max - 1].distance2;
+  if (!(near > 0.0) || !(far < infinity)) return;
+  exponent_sum_ += std::log(far / near) / std::log(double{stop_k_max} / few);
+  ++exponent_count_;
+}
+
 void StopTrainer::end_query() {
   if (query_count_ >= query_count_max_ || list_ordinal_ == 0) return;
   record(infinity);
@@ -304,6 +326,7 @@ void StopTrainer::end_query() {
     }
     ++bucket.query_count;
   }
+  note_density();
   ++query_count_;
 }
 
@@ -315,12 +338,17 @@ Status StopTrainer::train(StopTrainOptions const& options, StopModelDisk& model)
   model.query_count = query_count_;
   model.list_count = list_count_;
   model.model_size = sizeof(StopModelDisk);
+  model.row_count = static_cast<float>(options.row_count);
+  if (exponent_count_ > 0) {
+    model.density_exponent =
+        static_cast<float>(std::fmin(exponent_sum_ / exponent_count_, double{density_exponent_max}));
+  }
   bool any = false;
   for (uint32_t b = 0; b < stop_bucket_count; ++b) {
     model.k_values[b] = stop_k_values[b];
     Bucket const& bucket = buckets_[b];
     if (bucket.query_count < bucket_query_count_min) continue;
-    Fitter(bucket.samples, bucket.sample_count, bucket.query_count, options.margin, model.buckets[b]).run();
+    Fitter(bucket.samples, bucket.sample_count, bucket.query_count, options, model.buckets[b]).run();
     any = true;
   }
   if (!any) return invalid("too few sample queries to calibrate the stop rule");

@@ -14,12 +14,18 @@ namespace strata::policy {
 struct StopSample {
   float x[stop_feature_count];
   float progress;
+  float score;   // weighted sum of the fitted rule
   float recall;  // share of the true k nearest rows in the lists seen; the ordinal of the list until the query ends
   uint32_t query;
 };
 
+// Calibration aims above the target: the promise is "at least", and both a sample of queries and the queries that a
+// user asks vary around their mean. The surplus is `surplus`, half of what the target leaves to perfection where that
+// is less, or `margin` standard errors of the mean recall over the sample where that is more.
 struct StopTrainOptions {
-  double margin = 1.0;  // calibrate to target + margin * standard error of the mean recall over the sample
+  double row_count = 0.0;  // of the lists that were scanned, for tau_scale(); 0: not known
+  double surplus = 0.0075;
+  double margin = 1.0;
 };
 
 // Trivially destructible; all it needs lies in memory of the caller.
@@ -57,6 +63,7 @@ class StopTrainer {
   };
   void insert(float distance2);
   void record(float next_key);
+  void note_density();
 
   uint32_t query_count_max_;
   uint32_t list_count_;
@@ -64,6 +71,8 @@ class StopTrainer {
   uint32_t query_count_;
   uint32_t list_ordinal_;
   uint32_t neighbour_count_;
+  double exponent_sum_;  // of the queries that have stop_k_max neighbours
+  uint32_t exponent_count_;
   float pending_weight_;
   Bucket buckets_[stop_bucket_count];
   Neighbour neighbours_[stop_k_max];  // ascending

@@ -19,18 +19,20 @@ struct Sampler {
   store::Sample sample;
   uint32_t wanted_count;  // 0: rows are counted only
   uint64_t seen_count;
+  uint64_t trainable_count;  // of these, rows that may train
   Random random{0};
 };
 
-void sample_row(Relation, ItemPointer, Datum* values, bool* isnull, bool is_alive, void* state) {
+void sample_row(Relation, ItemPointer tid, Datum* values, bool* isnull, bool is_alive, void* state) {
   auto* const sampler = static_cast<Sampler*>(state);
   if (!is_alive || isnull[0]) return;
-  uint64_t const seen = sampler->seen_count++;
-  if (sampler->wanted_count == 0) return;
+  sampler->seen_count++;
+  if (sampler->wanted_count == 0 || policy::is_held_out(tid_of(tid))) return;
+  uint64_t const before = sampler->trainable_count++;
   // Reservoir sampling (Vitter, "Random Sampling with a Reservoir", 1985, algorithm R).
   uint64_t place = sampler->sample.count;
   if (place == sampler->wanted_count) {
-    place = sampler->random.below(seen + 1);
+    place = sampler->random.below(before + 1);
     if (place >= sampler->wanted_count) return;
   }
   Row const row = make_row(sampler->build->row_shape, values[0], false, sampler->vector);

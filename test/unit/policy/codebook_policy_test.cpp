@@ -182,5 +182,17 @@ TEST(CodebookPolicy, EveryReasonHasItsText) {
   EXPECT_EQ(texts.count("unknown"), 0U);
 }
 
+// The same rows whatever the codebook, spread over pages and places on a page.
+TEST(CodebookPolicy, OneRowInTenNeverTrains) {
+  uint32_t held_out = 0;
+  for (uint32_t block = 0; block < 1000; ++block) {
+    uint32_t of_block = 0;
+    for (uint16_t offset = 1; offset <= 100; ++offset) of_block += is_held_out(Tid::of(block, offset));
+    EXPECT_LE(of_block, 30u);
+    held_out += of_block;
+  }
+  EXPECT_NEAR(held_out, 10000, 400);
+}
+
 }  // namespace
 }  // namespace strata::policy

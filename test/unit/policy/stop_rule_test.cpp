@@ -473,5 +473,38 @@ TEST(StopTrainer, SurvivesMoreWeightThanAnnouncedAndDuplicates) {
   EXPECT_DOUBLE_EQ(expected_lists(&model, 0.999, 10, 200), 1.0);  // the first list holds k of the nearest
 }
 
+// Rows on a plane: the squared distance of the k-th neighbour is as k / rows.
+TEST(StopTrainer, LearnsHowDistancesShrinkAsRowsGrowDense) {
+  std::vector<uint64_t> memory(StopTrainer::memory_size(30, 8) / 8 + 1);
+  StopTrainer trainer(30, 8, memory.data());
+  for (uint32_t q = 0; q < 30; ++q) {
+    trainer.begin_query();
+    for (uint32_t list = 0; list < 8; ++list) {
+      std::vector<float> distances;
+      for (uint32_t i = 0; i < 40; ++i) distances.push_back(0.01f * static_cast<float>(1 + list * 40 + i));
+      trainer.add_list(1.0f + static_cast<float>(list), 1.0f, distances.data(), distances.size());
+    }
+    trainer.end_query();
+  }
+  StopModelDisk model;
+  StopTrainOptions options;
+  options.row_count = 320;
+  ASSERT_TRUE(trainer.train(options, model).ok());
+  EXPECT_TRUE(check_stop_model(model).ok());
+  EXPECT_NEAR(model.density_exponent, 1.0f, 1e-3f);
+  EXPECT_FLOAT_EQ(tau_scale(&model, 320), 1.0f);
+  EXPECT_NEAR(tau_scale(&model, 640), 2.0f, 0.01f);
+  EXPECT_NEAR(tau_scale(&model, 160), 0.5f, 0.01f);
+  EXPECT_FLOAT_EQ(tau_scale(nullptr, 640), 1.0f);
+  EXPECT_FLOAT_EQ(tau_scale(&model, 1e9), tau_scale(&model, 1e8)) << "bounded";
+  options.row_count = 0;
+  ASSERT_TRUE(trainer.train(options, model).ok());
+  EXPECT_FLOAT_EQ(tau_scale(&model, 640), 1.0f) << "of a model that does not know its rows";
+  model.density_exponent = 5.0f;
+  EXPECT_FALSE(check_stop_model(model).ok());
+  model.density_exponent = std::nanf("");
+  EXPECT_FALSE(check_stop_model(model).ok());
+}
+
 }  // namespace
 }  // namespace strata::policy
