@@ -11,7 +11,7 @@ CORE_ROOMS = {
     "sets": {"base"},
     "text": {"base", "math"},
     "quant": {"base", "math", "sets"},
-    "cluster": {"base", "math", "sets"},
+    "cluster": {"base", "math", "sets", "quant"},
     "format": {"base", "math", "sets", "quant"},
     "segment": {"base", "math", "sets", "format", "quant", "cluster"},
     "policy": {"base", "math", "sets", "quant", "cluster"},

@@ -136,7 +136,7 @@ inline void fill_new_am_fields(IndexAmRoutine* routine) {
   routine->amsummarizing = false;
 #endif
 #if PG_VERSION_NUM >= 170000
-  routine->amcanbuildparallel = false;
+  routine->amcanbuildparallel = true;
   routine->aminsertcleanup = nullptr;
 #endif
 #if PG_VERSION_NUM >= 180000

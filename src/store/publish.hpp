@@ -18,14 +18,15 @@ Status publish_segment(P& pager, ObjectId id) {
   });
 }
 
-// The frame of an index that gets its first rows from a bulk load too small for a codebook. `sample`: rows in the frame
-// of an index without rows (load_frame with none). Does nothing when the sample is empty or the index has a frame.
+// The frame of an index that gets its first rows from a bulk load. `rows`: a sample of them, float[count][padded_dim],
+// in the frame of an index without rows (load_frame with none); it may be thinned in place. Does nothing when it is
+// empty or the index has a frame.
 template <Pager P>
-Status make_first_frame(P& pager, IndexShape const& shape, Sample sample) {
-  detail::drop_outliers(pager, shape.padded_dim, &sample);
-  if (sample.count == 0) return {};
+Status make_first_frame(P& pager, IndexShape const& shape, float* rows, uint32_t count) {
+  count = detail::drop_outliers(pager, shape.padded_dim, rows, count);
+  if (count == 0) return {};
   auto* mean = static_cast<float*>(pager.allocate(size_t(shape.padded_dim) * sizeof(float)));
-  detail::FrameShift shift = detail::frame_shift(shape.padded_dim, sample, mean);
+  detail::FrameShift shift = detail::frame_shift(pager, cluster::float_rows(shape.padded_dim, rows, count), mean);
   float unit = quant::unit_of(shift.rms);
   for (uint32_t i = 0; i < shape.padded_dim; i++) mean[i] /= unit;
   Status status = edit_manifest(pager, [&](Manifest& manifest) -> EditResult {

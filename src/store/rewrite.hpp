@@ -2,7 +2,7 @@
 // their dead rows, published by one edit that also retires the inputs. README.md: "Rewrite" and the proof that no dead
 // row returns.
 #pragma once
-#include "core/cluster/assign.hpp"
+#include "core/cluster/assign_codes.hpp"
 #include "store/row_source.hpp"
 #include "store/segment_writer.hpp"
 
@@ -44,13 +44,14 @@ struct Rewrite {
 // Names the list of every live row: from the directory when the codebook is the same, else by assignment.
 template <Pager P>
 Status place_rows(P& pager, IndexShape const& shape, Rewrite& work) {
-  cluster::CentroidSet set{};
+  cluster::CodeSet set{};
   void *panels = nullptr, *scratch = nullptr;
   float* centroids = nullptr;
   uint32_t padded = shape.padded_dim;
-  uint32_t batch_max = uint32_t((size_t(4) << 20) / (size_t(padded) * sizeof(float)));
+  uint32_t batch_max = uint32_t((size_t(1) << 20) / shape.refine_size);
   if (batch_max > 1024) batch_max = 1024;
-  auto* batch = static_cast<float*>(pager.allocate(size_t(batch_max) * padded * sizeof(float)));
+  auto* batch = static_cast<std::byte*>(pager.allocate(size_t(batch_max) * shape.refine_size));
+  auto* z = static_cast<float*>(pager.allocate(size_t(padded) * sizeof(float)));
   auto* lists = static_cast<uint32_t*>(pager.allocate(size_t(batch_max) * sizeof(uint32_t)));
   uint32_t waiting = 0, waiting_first = 0;
   // Rows of a batch are the last `waiting` ranked rows pushed: unranked rows in between flush first.
@@ -58,11 +59,11 @@ Status place_rows(P& pager, IndexShape const& shape, Rewrite& work) {
     if (waiting == 0) return {};
     if (!set.list_count) {
       if (Status status = load_centroids(pager, shape, *work.epoch, &centroids); !status.ok()) return status;
-      panels = pager.allocate(cluster::centroid_set_size(padded, work.epoch->list_count));
-      scratch = pager.allocate(cluster::assign_scratch_size(padded, work.epoch->list_count));
-      set = cluster::prepare_centroids(padded, centroids, work.epoch->list_count, panels);
+      panels = pager.allocate(cluster::code_set_size(padded, work.epoch->list_count));
+      scratch = pager.allocate(cluster::code_scratch_size(padded, work.epoch->list_count));
+      set = cluster::prepare_codes(padded, centroids, work.epoch->list_count, panels);
     }
-    cluster::assign_nearest(set, batch, waiting, lists, nullptr, scratch);
+    cluster::assign_codes(set, batch, shape.refine_size, waiting, lists, nullptr, scratch);
     for (uint32_t i = 0; i < waiting; i++) work.rows[waiting_first + i].list = lists[i];
     waiting = 0;
     pager.check_interrupts();
@@ -101,7 +102,11 @@ Status place_rows(P& pager, IndexShape const& shape, Rewrite& work) {
       work.rows.push(pager, {0, input, row});
       if (!work.epoch) continue;
       if (waiting == 0) waiting_first = work.rows.count - 1;
-      reconstruct(pager, shape, source, work.target, view, batch + size_t(waiting) * padded);
+      std::byte* code = batch + size_t(waiting) * shape.refine_size;
+      if (source.reframe)
+        reframe_row(pager, shape, source, work.target, &view, z, code);
+      else
+        std::memcpy(code, view.refine, shape.refine_size);
       if (++waiting == batch_max) status = assign_batch();
     }
     if (status.ok()) status = assign_batch();
@@ -111,6 +116,7 @@ Status place_rows(P& pager, IndexShape const& shape, Rewrite& work) {
   if (scratch) pager.release(scratch);
   pager.release(batch);
   pager.release(lists);
+  pager.release(z);
   return status;
 }
 

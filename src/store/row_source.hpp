@@ -13,7 +13,9 @@ struct RowSource {
   uint32_t delete_generation;  // of `deleted`
   std::byte* deleted;          // bitmap of row_count bits, as read last
   StreamCursor ids, hashes, refine;
-  std::byte* entry;  // growing: one row; sealed with another frame: one refine row
+  std::byte* entry;      // growing: one row
+  std::byte* page_rows;  // growing, several rows a page: those of group `page_group`, when page_count is not zero
+  uint32_t page_group, page_count;
   quant::Frame frame;
   bool reframe;           // its frame is not the target's
   float mean_norm;        // of `frame`, when reframe
@@ -77,6 +79,9 @@ Status open_source(P& pager, IndexShape const& shape, Manifest const& manifest, 
     status = count_growing_rows(pager, shape, object, &rows);
     if (!status.ok()) return status;
     source->row_count = uint32_t(rows);
+    if (shape.growing.group_page_count == 1)
+      source->page_rows = static_cast<std::byte*>(pager.allocate(format::page_body_size));
+    source->page_group = UINT32_MAX;
   }
   size_t bitmap_bytes = sets::bitmap_size(source->row_count) + 1;
   source->deleted = static_cast<std::byte*>(pager.allocate(bitmap_bytes));
@@ -102,9 +107,63 @@ void close_source(P& pager, RowSource* source) {
   if (source->header) pager.release(source->header);
   if (source->deleted) pager.release(source->deleted);
   if (source->entry) pager.release(source->entry);
+  if (source->page_rows) pager.release(source->page_rows);
   if (source->z) pager.release(source->z);
   if (source->frame.mean) pager.release(const_cast<float*>(source->frame.mean));
 }
+
+namespace detail {
+
+// *bytes = a row of a growing object with several rows a page. A row of another page than the last is read alone; the
+// next one of that page brings the others along, for callers that go through the rows in order.
+template <Pager P>
+Status fetch_from_page(P& pager, IndexShape const& shape, RowSource& source, uint32_t row, std::byte const** bytes) {
+  uint32_t const size = shape.growing.entry_size, capacity = shape.growing.capacity;
+  uint32_t const group = row / capacity, at = row % capacity;
+  if (group == source.page_group && at < source.page_count) {
+    *bytes = source.page_rows + size_t(at) * size;
+    return {};
+  }
+  bool const whole = group == source.page_group;
+  source.page_group = group;
+  source.page_count = 0;
+  *bytes = whole ? source.page_rows + size_t(at) * size : source.entry;
+  return pager.read(block_of(source.object, group), [&](format::PageView page) {
+    Status status = format::check_page(page, format::PageKind::growing, source.object.id(), group);
+    if (!status.ok()) return status;
+    auto const& header = page.as<format::GrowingPageDisk>();
+    if (header.row_count > capacity) return corrupt("growing page claims too many rows", group);
+    if (at >= header.row_count) return corrupt("growing row is missing", row);
+    std::byte const* rows = page.body() + sizeof header;
+    if (whole) {
+      std::memcpy(source.page_rows, rows, size_t(header.row_count) * size);
+      source.page_count = header.row_count;
+    } else {
+      std::memcpy(source.entry, rows + size_t(at) * size, size);
+    }
+    return status;
+  });
+}
+
+template <Pager P>
+Status fetch_growing_row(P& pager, IndexShape const& shape, RowSource& source, uint32_t row, RowView* view) {
+  if (shape.growing.group_page_count == 1) {
+    std::byte const* bytes;
+    if (Status status = fetch_from_page(pager, shape, source, row, &bytes); !status.ok()) return status;
+    format::GrowingRowDisk head;
+    std::memcpy(&head, bytes, sizeof head);
+    std::byte const* columns = bytes + sizeof head;
+    *view = {format::load_tid(head.tid), head.flags, head.hash, columns, columns + shape.growing.columns_size};
+    return {};
+  }
+  uint32_t seen = 0;
+  Status status = visit_growing_group(pager, shape, source.object, row, source.entry, &seen,
+                                      [&](uint64_t, RowView const& gathered, bool) { *view = gathered; });
+  if (status.ok() && seen == 0) return corrupt("growing row is missing", row);
+  return status;
+}
+
+}  // namespace detail
 
 // *view = row `row` (deleted or not), its refine code in the source's own frame. Valid until the next call.
 template <Pager P>
@@ -127,25 +186,7 @@ Status fetch_row(P& pager, IndexShape const& shape, RowSource& source, uint32_t 
     view->refine = refine;
     return status;
   }
-  // A growing row: its group is read, its bytes kept.
-  uint32_t seen = 0;
-  bool found = false;
-  uint32_t group = row / shape.growing.capacity;
-  std::byte* entry = source.entry;
-  Status status = visit_growing_group(
-      pager, shape, source.object, group, entry, &seen, [&](uint64_t at, RowView const& candidate, bool) {
-        if (at != row) return;
-        found = true;
-        *view = candidate;
-        if (shape.growing.group_page_count == 1) {
-          // The view points into the locked page: keep the bytes behind the header.
-          std::memcpy(entry, candidate.columns, shape.growing.columns_size + shape.refine_size);
-          view->columns = entry;
-          view->refine = entry + shape.growing.columns_size;
-        }
-      });
-  if (status.ok() && !found) return corrupt("growing row is missing", row);
-  return status;
+  return detail::fetch_growing_row(pager, shape, source, row, view);
 }
 
 // z[0..padded_dim) = the reconstruction of a ranked row in the target frame.

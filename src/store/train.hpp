@@ -5,7 +5,7 @@
 #include <limits>
 
 #include "core/base/random.hpp"
-#include "core/cluster/assign.hpp"
+#include "core/cluster/assign_codes.hpp"
 #include "core/cluster/kmeans.hpp"
 #include "core/policy/codebook_policy.hpp"
 #include "store/row_source.hpp"
@@ -25,9 +25,9 @@ struct TrainResult {
   bool new_frame;
 };
 
-// A sample of rows in frame space: float[count][padded_dim] in pager memory.
+// A sample of rows as refine codes, shape.refine_size bytes each, in pager memory.
 struct Sample {
-  float* rows;
+  std::byte* rows;
   uint32_t count;
 };
 
@@ -39,7 +39,6 @@ template <Pager P>
 Status draw_sample(P& pager, IndexShape const& shape, Manifest const& manifest, ObjectId frame, uint32_t wanted,
                    uint64_t seed, Sample* sample) {
   *sample = Sample{};
-  uint32_t padded = shape.padded_dim;
   uint64_t total = 0;
   auto readable = [](ManifestObject const& object) {
     bool live = object.disk.state == ObjectState::live || object.disk.state == ObjectState::frozen;
@@ -58,7 +57,8 @@ Status draw_sample(P& pager, IndexShape const& shape, Manifest const& manifest, 
   if (total == 0) return {};
   bool const holds_out = total >= policy::flat_row_count_max;  // fewer rows are never calibrated
   if (wanted > total) wanted = uint32_t(total);
-  sample->rows = static_cast<float*>(pager.allocate(size_t(wanted) * padded * sizeof(float)));
+  sample->rows = static_cast<std::byte*>(pager.allocate(size_t(wanted) * shape.refine_size));
+  auto* z = static_cast<float*>(pager.allocate(size_t(shape.padded_dim) * sizeof(float)));
   quant::Frame target;
   if (Status status = load_frame(pager, shape, manifest, frame, &target); !status.ok()) return status;
   Random random(seed);
@@ -80,8 +80,11 @@ Status draw_sample(P& pager, IndexShape const& shape, Manifest const& manifest, 
       if (holds_out && policy::is_held_out(view.tid)) continue;
       share--;
       if (view.flags || sets::bitmap_test(source.deleted, row)) continue;
-      reconstruct(pager, shape, source, target, view, sample->rows + size_t(sample->count) * padded);
-      sample->count++;
+      std::byte* place = sample->rows + size_t(sample->count++) * shape.refine_size;
+      if (source.reframe)
+        reframe_row(pager, shape, source, target, &view, z, place);
+      else
+        std::memcpy(place, view.refine, shape.refine_size);
       if ((sample->count & 0xFF) == 0) {
         pager.note_phase(Phase::sample, sample->count, wanted);
         pager.check_interrupts();
@@ -89,34 +92,64 @@ Status draw_sample(P& pager, IndexShape const& shape, Manifest const& manifest, 
     }
     close_source(pager, &source);
   }
+  pager.release(z);
   pager.release(const_cast<float*>(target.mean));
   return {};
 }
 
-// Takes rows out of the sample that are not finite, or a million times longer than most: they would give a mean and a
-// unit that fit no other row, and k-means refuses them.
-template <Pager P>
-void drop_outliers(P& pager, uint32_t padded, Sample* sample) {
-  auto* norms = static_cast<double*>(pager.allocate((size_t(sample->count) + 1) * sizeof(double)));
+// Takes rows out of a sample by move(from, to) to a lower place, and returns how many are left: rows that are not
+// finite (norms2 negative), or a million times longer than most, would give a mean and a unit that fit no other row,
+// and k-means refuses them. norms2[count]: squared norms, thinned like the rows; `scratch` holds as many.
+template <class Move>
+uint32_t keep_usual_rows(double* norms2, double* scratch, uint32_t count, Move&& move) {
   auto keep_up_to = [&](double limit) {
     uint32_t kept = 0;
-    for (uint32_t row = 0; row < sample->count; row++) {
-      float const* z = sample->rows + size_t(row) * padded;
-      double norm2 = 0;
-      for (uint32_t i = 0; i < padded; i++) norm2 += double(z[i]) * z[i];
-      if (!(norm2 <= limit)) continue;
-      if (kept != row) std::memcpy(sample->rows + size_t(kept) * padded, z, size_t(padded) * sizeof(float));
-      norms[kept++] = norm2;
+    for (uint32_t row = 0; row < count; row++) {
+      if (!(norms2[row] >= 0 && norms2[row] <= limit)) continue;
+      if (kept != row) move(row, kept);
+      norms2[kept++] = norms2[row];
     }
-    sample->count = kept;
+    count = kept;
   };
   keep_up_to(std::numeric_limits<double>::max());
-  if (sample->count) {
-    std::nth_element(norms, norms + sample->count / 2, norms + sample->count);
-    double median = norms[sample->count / 2];
-    if (median > 0) keep_up_to(median * 1e12);
+  if (count == 0) return 0;
+  std::copy(norms2, norms2 + count, scratch);
+  std::nth_element(scratch, scratch + count / 2, scratch + count);
+  double median = scratch[count / 2];
+  if (median > 0) keep_up_to(median * 1e12);
+  return count;
+}
+
+template <Pager P>
+uint32_t drop_outliers(P& pager, uint32_t padded, float* rows, uint32_t count) {
+  auto* norms2 = static_cast<double*>(pager.allocate((size_t(count) + 1) * 2 * sizeof(double)));
+  for (uint32_t row = 0; row < count; row++) {
+    float const* z = rows + size_t(row) * padded;
+    double norm2 = 0;
+    for (uint32_t i = 0; i < padded; i++) norm2 += double(z[i]) * z[i];
+    norms2[row] = norm2;
   }
-  pager.release(norms);
+  count = keep_usual_rows(norms2, norms2 + count, count, [&](uint32_t from, uint32_t to) {
+    std::memcpy(rows + size_t(to) * padded, rows + size_t(from) * padded, size_t(padded) * sizeof(float));
+  });
+  pager.release(norms2);
+  return count;
+}
+
+template <Pager P>
+void drop_outliers(P& pager, IndexShape const& shape, Sample* sample) {
+  auto* norms2 = static_cast<double*>(pager.allocate((size_t(sample->count) + 1) * 2 * sizeof(double)));
+  auto row_at = [&](uint32_t row) { return sample->rows + size_t(row) * shape.refine_size; };
+  for (uint32_t row = 0; row < sample->count; row++) {
+    quant::RefineRowDisk head;
+    std::memcpy(&head, row_at(row), sizeof head);
+    bool is_finite = std::isfinite(math::half_to_float(head.error)) && head.norm2 < std::numeric_limits<float>::max();
+    norms2[row] = is_finite ? double(head.norm2) : -1.0;
+  }
+  sample->count = keep_usual_rows(norms2, norms2 + sample->count, sample->count, [&](uint32_t from, uint32_t to) {
+    std::memcpy(row_at(to), row_at(from), shape.refine_size);
+  });
+  pager.release(norms2);
 }
 
 struct FrameShift {
@@ -125,23 +158,100 @@ struct FrameShift {
 };
 
 // A frame serves while the mean of the data stays within half the spread of the data and the unit within a factor of
-// four.
-inline FrameShift frame_shift(uint32_t padded, Sample const& sample, float* mean) {
-  for (uint32_t i = 0; i < padded; i++) {
-    double sum = 0;
-    for (uint32_t row = 0; row < sample.count; row++) sum += sample.rows[size_t(row) * padded + i];
-    mean[i] = float(sum / sample.count);
+// four. mean[padded_dim] is that of the sample, in the old frame.
+template <Pager P>
+FrameShift frame_shift(P& pager, cluster::Rows const& sample, float* mean) {
+  auto* sums = static_cast<double*>(pager.allocate(size_t(sample.dim) * sizeof(double)));
+  auto* buffer = static_cast<float*>(pager.allocate(size_t(sample.dim) * sizeof(float)));
+  std::memset(sums, 0, size_t(sample.dim) * sizeof(double));
+  for (size_t row = 0; row < sample.count; row++) {
+    float const* z = sample.read(row, buffer);
+    for (uint32_t i = 0; i < sample.dim; i++) sums[i] += z[i];
   }
   double spread2 = 0, mean2 = 0;
-  for (uint32_t i = 0; i < padded; i++) mean2 += double(mean[i]) * mean[i];
-  for (uint32_t row = 0; row < sample.count; row++)
-    for (uint32_t i = 0; i < padded; i++) {
-      double away = double(sample.rows[size_t(row) * padded + i]) - mean[i];
-      spread2 += away * away;
-    }
-  spread2 /= sample.count;
+  for (uint32_t i = 0; i < sample.dim; i++) {
+    mean[i] = float(sums[i] / double(sample.count));
+    mean2 += double(mean[i]) * mean[i];
+  }
+  for (size_t row = 0; row < sample.count; row++) {
+    float const* z = sample.read(row, buffer);
+    double norm2 = 0;
+    for (uint32_t i = 0; i < sample.dim; i++) norm2 += (double(z[i]) - mean[i]) * (double(z[i]) - mean[i]);
+    spread2 += norm2;
+  }
+  pager.release(buffer);
+  pager.release(sums);
+  spread2 /= double(sample.count);
   double rms = std::sqrt(spread2);
   return {spread2 > 0 && (mean2 > 0.25 * spread2 || rms > 4 || rms < 0.25), rms};
+}
+
+// Gives the index the frame that fits the sample, when the one in force does not, and moves the sample there in place.
+template <Pager P>
+Status fit_frame(P& pager, IndexShape const& shape, Manifest const& manifest, Sample const& sample, ObjectId* frame,
+                 bool* is_new) {
+  uint32_t padded = shape.padded_dim;
+  auto* mean = static_cast<float*>(pager.allocate(size_t(padded) * sizeof(float)));
+  FrameShift shift = frame_shift(pager, cluster::code_rows(padded, sample.rows, sample.count), mean);
+  *is_new = shift.needed || *frame == ObjectId::none;
+  Status status;
+  if (*is_new) {
+    quant::Frame old{};
+    if (status = load_frame(pager, shape, manifest, *frame, &old); !status.ok()) return status;
+    float unit = quant::unit_of(old.unit * shift.rms), ratio = old.unit / unit;
+    for (uint32_t i = 0; i < padded; i++) mean[i] = (mean[i] + old.mean[i]) * ratio;
+    auto* z = static_cast<float*>(pager.allocate(size_t(padded) * sizeof(float)));
+    for (uint32_t row = 0; row < sample.count; row++) {
+      std::byte* code = sample.rows + size_t(row) * shape.refine_size;
+      quant::decode_refine(padded, code, z);
+      for (uint32_t i = 0; i < padded; i++) z[i] = (z[i] + old.mean[i]) * ratio - mean[i];
+      quant::encode_refine(padded, z, code);
+    }
+    pager.release(z);
+    status = edit_manifest(pager, [&](Manifest& work) -> EditResult {
+      Status added = add_frame(pager, shape, work, mean, unit, frame);
+      return {added, added.ok() ? Edit::keep : Edit::discard};
+    });
+    pager.release(const_cast<float*>(old.mean));
+  }
+  pager.release(mean);
+  return status;
+}
+
+// Mean squared distances of the sample to its centroids, a list (residuals[list_count], the mean over all where a list
+// is empty) and over all.
+template <Pager P>
+float measure_residuals(P& pager, IndexShape const& shape, Sample const& sample, float const* centroids,
+                        uint32_t list_count, float* residuals) {
+  uint32_t padded = shape.padded_dim;
+  auto* panels = pager.allocate(cluster::code_set_size(padded, list_count));
+  auto* scratch = pager.allocate(cluster::code_scratch_size(padded, list_count));
+  auto* counts = static_cast<uint32_t*>(pager.allocate(size_t(list_count) * sizeof(uint32_t)));
+  auto set = cluster::prepare_codes(padded, centroids, list_count, panels);
+  std::memset(residuals, 0, size_t(list_count) * sizeof(float));
+  std::memset(counts, 0, size_t(list_count) * sizeof(uint32_t));
+  double total = 0;
+  constexpr uint32_t batch = 512;
+  uint32_t assigned[batch];
+  float distances2[batch];
+  for (uint32_t first = 0; first < sample.count; first += batch) {
+    uint32_t count = sample.count - first < batch ? sample.count - first : batch;
+    cluster::assign_codes(set, sample.rows + size_t(first) * shape.refine_size, shape.refine_size, count, assigned,
+                          distances2, scratch);
+    for (uint32_t i = 0; i < count; i++) {
+      residuals[assigned[i]] += distances2[i];
+      counts[assigned[i]]++;
+      total += distances2[i];
+    }
+    pager.check_interrupts();
+  }
+  float mean_residual2 = float(total / sample.count);
+  for (uint32_t list = 0; list < list_count; list++)
+    residuals[list] = counts[list] ? residuals[list] / float(counts[list]) : mean_residual2;
+  pager.release(counts);
+  pager.release(scratch);
+  pager.release(panels);
+  return mean_residual2;
 }
 
 }  // namespace detail
@@ -153,30 +263,11 @@ Status train_from_sample(P& pager, IndexShape const& shape, Manifest const& mani
                          TrainPlan const& plan, uint64_t index_rows, TrainResult* result) {
   *result = TrainResult{};
   uint32_t padded = shape.padded_dim;
-  detail::drop_outliers(pager, padded, &sample);
+  detail::drop_outliers(pager, shape, &sample);
   if (sample.count == 0) return {};
   ObjectId frame_id = ObjectId(manifest.header.frame);
-  auto* mean = static_cast<float*>(pager.allocate(size_t(padded) * sizeof(float)));
-  detail::FrameShift shift = detail::frame_shift(padded, sample, mean);
-  if (shift.needed || frame_id == ObjectId::none) {
-    quant::Frame old{};
-    if (Status status = load_frame(pager, shape, manifest, frame_id, &old); !status.ok()) return status;
-    float unit = quant::unit_of(old.unit * shift.rms), ratio = old.unit / unit;
-    for (uint32_t i = 0; i < padded; i++) mean[i] = (mean[i] + old.mean[i]) * ratio;
-    for (uint32_t row = 0; row < sample.count; row++)
-      for (uint32_t i = 0; i < padded; i++) {
-        float& z = sample.rows[size_t(row) * padded + i];
-        z = (z + old.mean[i]) * ratio - mean[i];
-      }
-    Status status = edit_manifest(pager, [&](Manifest& work) -> EditResult {
-      Status added = add_frame(pager, shape, work, mean, unit, &frame_id);
-      return {added, added.ok() ? Edit::keep : Edit::discard};
-    });
-    if (!status.ok()) return status;
-    pager.release(const_cast<float*>(old.mean));
-    result->new_frame = true;
-  }
-  pager.release(mean);
+  Status status = detail::fit_frame(pager, shape, manifest, sample, &frame_id, &result->new_frame);
+  if (!status.ok()) return status;
 
   auto* centroids = static_cast<float*>(pager.allocate(size_t(plan.list_count) * padded * sizeof(float)));
   cluster::TrainResult trained;
@@ -187,46 +278,21 @@ Status train_from_sample(P& pager, IndexShape const& shape, Manifest const& mani
   options.should_stop = [](void* context) { return static_cast<P*>(context)->stop_requested(); };
   options.context = &pager;
   pager.note_phase(Phase::cluster, 0, 0);
-  Status status = pager.run_core(
-      [&] { return cluster::train_centroids(padded, sample.rows, sample.count, options, centroids, trained); });
+  cluster::Rows rows = cluster::code_rows(padded, sample.rows, sample.count);
+  status = pager.run_core([&] { return cluster::train_centroids(rows, options, centroids, trained); });
   if (status.code == Code::interrupted) pager.check_interrupts();
   if (!status.ok()) return status;
 
   uint32_t lists = trained.list_count;
-  auto* panels = pager.allocate(cluster::centroid_set_size(padded, lists));
-  auto* scratch = pager.allocate(cluster::assign_scratch_size(padded, lists));
-  auto set = cluster::prepare_centroids(padded, centroids, lists, panels);
   auto* residuals = static_cast<float*>(pager.allocate(size_t(lists) * sizeof(float)));
-  auto* counts = static_cast<uint32_t*>(pager.allocate(size_t(lists) * sizeof(uint32_t)));
-  std::memset(residuals, 0, size_t(lists) * sizeof(float));
-  std::memset(counts, 0, size_t(lists) * sizeof(uint32_t));
-  double total = 0;
-  constexpr uint32_t batch = 256;
-  uint32_t assigned[batch];
-  float distances2[batch];
-  for (uint32_t first = 0; first < sample.count; first += batch) {
-    uint32_t count = sample.count - first < batch ? sample.count - first : batch;
-    cluster::assign_nearest(set, sample.rows + size_t(first) * padded, count, assigned, distances2, scratch);
-    for (uint32_t i = 0; i < count; i++) {
-      residuals[assigned[i]] += distances2[i];
-      counts[assigned[i]]++;
-      total += distances2[i];
-    }
-    pager.check_interrupts();
-  }
-  float mean_residual2 = float(total / sample.count);
-  for (uint32_t list = 0; list < lists; list++)
-    residuals[list] = counts[list] ? residuals[list] / float(counts[list]) : mean_residual2;
+  float mean_residual2 = detail::measure_residuals(pager, shape, sample, centroids, lists, residuals);
   // What later rows are compared with must be what fresh rows have, not the rows that trained.
   float const fresh = float(policy::fresh_residual2(mean_residual2, sample.count, lists));
   EpochParts parts{frame_id, lists, centroids, residuals, fresh, index_rows, nullptr, 0};
   status = write_epoch(pager, shape, parts, &result->epoch);
   result->list_count = lists;
   result->sample_count = sample.count;
-  pager.release(counts);
   pager.release(residuals);
-  pager.release(scratch);
-  pager.release(panels);
   pager.release(centroids);
   return status;
 }

@@ -66,22 +66,6 @@ Scratch scratch_of(uint32_t dim, void* memory) {
   return scratch;
 }
 
-AssignKernel const& kernel() {
-  switch (math::simd_level()) {
-#if defined(__x86_64__)
-    case math::SimdLevel::avx512:
-      return assign_kernel_avx512;
-    case math::SimdLevel::avx2:
-      return assign_kernel_avx2;
-#elif defined(__aarch64__)
-    case math::SimdLevel::neon:
-      return assign_kernel_neon;
-#endif
-    default:
-      return assign_kernel_scalar;
-  }
-}
-
 // Interleaves tile_rows rows, less the mean; rows past row_count are zero.
 void pack_tile(CentroidSet const& set, float const* rows, size_t row_count, uint32_t tile_rows, float* tile) {
   for (uint32_t r = 0; r < tile_rows; ++r) {
@@ -155,6 +139,22 @@ void pack_directions(CentroidSet const& set, AssignKernel const& kernel, uint32_
 
 }  // namespace
 
+AssignKernel const& assign_kernel() {
+  switch (math::simd_level()) {
+#if defined(__x86_64__)
+    case math::SimdLevel::avx512:
+      return assign_kernel_avx512;
+    case math::SimdLevel::avx2:
+      return assign_kernel_avx2;
+#elif defined(__aarch64__)
+    case math::SimdLevel::neon:
+      return assign_kernel_neon;
+#endif
+    default:
+      return assign_kernel_scalar;
+  }
+}
+
 size_t centroid_set_size(uint32_t dim, uint32_t list_count) {
   size_t panel_count = panel_count_of(list_count);
   return slack + aligned(dim * sizeof(float)) + panel_count * panel_width * sizeof(float) * (1 + size_t{dim});
@@ -201,7 +201,7 @@ size_t assign_scratch_size(uint32_t dim, uint32_t list_count) {
 
 void assign_nearest(CentroidSet const& set, float const* rows, size_t row_count, uint32_t* lists, float* distances2,
                     void* scratch_memory) {
-  AssignKernel const& kernel = cluster::kernel();
+  AssignKernel const& kernel = assign_kernel();
   Scratch scratch = scratch_of(set.dim, scratch_memory);
   size_t panel_count = panel_count_of(set.list_count);
   size_t block = block_rows(set.dim);
@@ -227,7 +227,7 @@ void assign_nearest(CentroidSet const& set, float const* rows, size_t row_count,
 
 void assign_two(CentroidSet const& set, float const* rows, size_t row_count, float lambda, uint32_t* lists,
                 float* distances2, uint32_t* second_lists, float* second_distances2, void* scratch_memory) {
-  AssignKernel const& kernel = cluster::kernel();
+  AssignKernel const& kernel = assign_kernel();
   Scratch scratch = scratch_of(set.dim, scratch_memory);
   size_t panel_count = panel_count_of(set.list_count);
   size_t stride = panel_count * panel_width;

@@ -124,9 +124,64 @@ float l2_squared(uint32_t dim, float const* a, float const* b) {
   return sum_of(_mm512_add_ps(sum0, sum1));
 }
 
+// Masked, lest g++ 12 warn of an uninitialised value.
+inline __m512 float_of(__m512i v) {
+  return _mm512_maskz_cvtepi32_ps(0xFFFF, v);
+}
+
+// Products of bytes in groups of four (VNNI), 16 sums as above: three times as fast as products of floats.
+void best_bytes(uint32_t dim, uint8_t const* const* codes, float const* row_scales, BytePanel const& panel,
+                uint32_t first_list, BestLanes* best) {
+  __m512i left[byte_tile_rows], right[byte_tile_rows];
+  __m512i const offset_left = _mm512_load_si512(panel.offsets);
+  __m512i const offset_right = _mm512_load_si512(panel.offsets + 16);
+#pragma GCC unroll 8
+  for (uint32_t r = 0; r < byte_tile_rows; ++r) {
+    left[r] = offset_left;
+    right[r] = offset_right;
+  }
+  uint8_t const *row0 = codes[0], *row1 = codes[1], *row2 = codes[2], *row3 = codes[3];
+  uint8_t const *row4 = codes[4], *row5 = codes[5], *row6 = codes[6], *row7 = codes[7];
+  int8_t const* column = panel.codes;
+  auto four = [](uint8_t const* row, uint32_t d) {
+    int32_t value;
+    __builtin_memcpy(&value, row + d, sizeof value);
+    return _mm512_set1_epi32(value);
+  };
+  for (uint32_t d = 0; d < dim; d += 4, column += panel_width * 4) {
+    __m512i const a = _mm512_load_si512(column);
+    __m512i const b = _mm512_load_si512(column + 64);
+    auto add = [&](uint32_t r, uint8_t const* row) __attribute__((always_inline)) {
+      __m512i const x = four(row, d);
+      left[r] = _mm512_dpbusd_epi32(left[r], x, a);
+      right[r] = _mm512_dpbusd_epi32(right[r], x, b);
+    };
+    add(0, row0);
+    add(1, row1);
+    add(2, row2);
+    add(3, row3);
+    add(4, row4);
+    add(5, row5);
+    add(6, row6);
+    add(7, row7);
+  }
+  __m512 const scale_left = _mm512_load_ps(panel.scales), scale_right = _mm512_load_ps(panel.scales + 16);
+  __m512 const half_left = _mm512_load_ps(panel.halves), half_right = _mm512_load_ps(panel.halves + 16);
+  __m512 const norm_left = _mm512_load_ps(panel.half_norms), norm_right = _mm512_load_ps(panel.half_norms + 16);
+  Lists const lists = lists_of(first_list);
+#pragma GCC unroll 8
+  for (uint32_t r = 0; r < byte_tile_rows; ++r) {
+    __m512 const scale = _mm512_set1_ps(row_scales[r]);
+    __m512 const product_left = _mm512_fmadd_ps(float_of(left[r]), scale_left, half_left);
+    __m512 const product_right = _mm512_fmadd_ps(float_of(right[r]), scale_right, half_right);
+    take(_mm512_fnmadd_ps(scale, product_left, norm_left), _mm512_fnmadd_ps(scale, product_right, norm_right), lists,
+         best[r]);
+  }
+}
+
 }  // namespace
 
-AssignKernel const assign_kernel_avx512 = {rows, best, second, l2_squared};
+AssignKernel const assign_kernel_avx512 = {rows, best, second, l2_squared, best_bytes};
 
 }  // namespace strata::cluster
 #endif

@@ -111,7 +111,7 @@ float l2_squared(uint32_t dim, float const* a, float const* b) {
 
 }  // namespace
 
-AssignKernel const assign_kernel_neon = {rows, best, second, l2_squared};
+AssignKernel const assign_kernel_neon = {rows, best, second, l2_squared, nullptr};
 
 }  // namespace strata::cluster
 #endif

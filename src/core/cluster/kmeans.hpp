@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "core/base/status.hpp"
+#include "core/cluster/rows.hpp"
 
 namespace strata::cluster {
 
@@ -26,7 +27,8 @@ struct TrainResult {
   double mean_residual2 = 0.0;
 };
 
-// Bytes that train_centroids allocates at most, without the caller's rows and centroids.
+// Bytes that train_centroids allocates at most, without the caller's rows and centroids. Holds for floats and for
+// codes.
 size_t train_memory_size(uint32_t dim, size_t row_count, uint32_t list_count);
 
 // Writes result.list_count centroids, float[dim] each, to `centroids`, which has room for options.list_count of them.
@@ -35,13 +37,13 @@ size_t train_memory_size(uint32_t dim, size_t row_count, uint32_t list_count);
 // all rows are equal. Good lists need 64 rows a centroid or more; that is the caller's choice
 // (policy/codebook_policy.hpp).
 //
-// rows: float[row_count][dim], in place, never copied. The same input, options and instruction set give the same
-// output. Returns Code::invalid for no rows, a component that is not finite (detail = its row) or magnitudes beyond
-// assign.hpp's, Code::limit for sizes out of range, Code::out_of_memory (detail = bytes needed) when memory_max_bytes
-// is too small, Code::interrupted when should_stop said so; `centroids` and `result` are then undefined. May throw
-// std::bad_alloc. Prints nothing. Not reentrant from several threads: it sets OpenMP's number of threads to one for the
-// duration.
-Status train_centroids(uint32_t dim, float const* rows, size_t row_count, TrainOptions const& options, float* centroids,
-                       TrainResult& result);
+// The first half of the steps sees every n-th row only, 16 a list: they have far to go, and need not be exact.
+//
+// `rows` stay in place and are never copied. The same input, options and instruction set give the same output. Returns
+// Code::invalid for no rows, a component that is not finite (detail = its row) or magnitudes beyond assign.hpp's,
+// Code::limit for sizes out of range, Code::out_of_memory (detail = bytes needed) when memory_max_bytes is too small,
+// Code::interrupted when should_stop said so; `centroids` and `result` are then undefined. May throw std::bad_alloc.
+// Prints nothing. Not reentrant from several threads: it sets OpenMP's number of threads to one for the duration.
+Status train_centroids(Rows const& rows, TrainOptions const& options, float* centroids, TrainResult& result);
 
 }  // namespace strata::cluster

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/math/distance.hpp"
+
 #include "core/base/core_only.hpp"
 
 namespace strata::cluster {
@@ -10,17 +12,6 @@ namespace {
 
 constexpr int split_step_count = 3;
 constexpr double clear_gain = 1.5;  // gains and costs are estimates, one list at a time
-
-// <a - b, u>, in eight sums that the compiler may keep in vectors.
-float dot_difference(uint32_t dim, float const* a, float const* b, float const* u) {
-  float sum[8] = {};
-  uint32_t d = 0;
-  for (; d + 8 <= dim; d += 8) {
-    for (uint32_t j = 0; j < 8; ++j) sum[j] += (a[d + j] - b[d + j]) * u[d + j];
-  }
-  for (; d < dim; ++d) sum[0] += (a[d] - b[d]) * u[d];
-  return ((sum[0] + sum[4]) + (sum[1] + sum[5])) + ((sum[2] + sum[6]) + (sum[3] + sum[7]));
-}
 
 double distance2(uint32_t dim, float const* a, float const* b) {
   double sum = 0.0;
@@ -40,9 +31,9 @@ Relocator::Relocator(uint32_t dim, uint32_t list_count)
       by_gain_(list_count),
       by_cost_(list_count),
       used_(list_count),
-      direction_(dim),
       left_(dim),
       right_(dim),
+      row_(dim),
       left_sum_(dim),
       sum_(dim) {}
 
@@ -52,22 +43,21 @@ size_t Relocator::memory_size(uint32_t dim, uint32_t list_count) {
 }
 
 // 2-means within one list; leaves the two means in left_ and right_ and returns what the split gains, 0 when there is
-// none. It starts with the plane through the centroid across the direction of the farthest row.
+// none. It starts with the farthest row and its mirror image.
 double Relocator::split(GroupedRows const& grouped, float const* centroids, uint32_t list) {
-  uint32_t dim = grouped.dim;
+  uint32_t dim = grouped.rows.dim;
   uint32_t const* begin = grouped.order + grouped.starts[list];
   uint32_t const* end = grouped.order + grouped.starts[list + 1];
   size_t count = static_cast<size_t>(end - begin);
   if (count < 2) return 0.0;
   float const* centroid = centroids + size_t{list} * dim;
-  auto row_of = [&](uint32_t i) { return grouped.rows + size_t{i} * dim; };
+  auto row_of = [&](uint32_t i) { return grouped.rows.read(i, row_.data()); };
   uint32_t farthest = *begin;
   float farthest2 = -1.0f;
   std::fill(sum_.begin(), sum_.end(), 0.0);
   for (uint32_t const* i = begin; i != end; ++i) {
     float const* row = row_of(*i);
-    for (uint32_t d = 0; d < dim; ++d) direction_[d] = row[d] - centroid[d];
-    float norm2 = dot_difference(dim, row, centroid, direction_.data());
+    float norm2 = math::l2_squared(dim, row, centroid);
     for (uint32_t d = 0; d < dim; ++d) sum_[d] += row[d];
     if (norm2 > farthest2) {
       farthest2 = norm2;
@@ -75,9 +65,10 @@ double Relocator::split(GroupedRows const& grouped, float const* centroids, uint
     }
   }
   if (!(farthest2 > 0.0f)) return 0.0;
+  float const* far_row = row_of(farthest);
   for (uint32_t d = 0; d < dim; ++d) {
-    direction_[d] = row_of(farthest)[d] - centroid[d];
-    left_[d] = centroid[d];  // `left_` holds the middle of the plane until the means are known
+    right_[d] = far_row[d];
+    left_[d] = centroid[d] - (far_row[d] - centroid[d]);
   }
   double gain = 0.0;
   for (int step = 0; step < split_step_count; ++step) {
@@ -85,7 +76,7 @@ double Relocator::split(GroupedRows const& grouped, float const* centroids, uint
     size_t left_count = 0;
     for (uint32_t const* i = begin; i != end; ++i) {
       float const* row = row_of(*i);
-      if (dot_difference(dim, row, left_.data(), direction_.data()) > 0.0f) continue;
+      if (math::l2_squared(dim, row, right_.data()) < math::l2_squared(dim, row, left_.data())) continue;
       for (uint32_t d = 0; d < dim; ++d) left_sum_[d] += row[d];
       ++left_count;
     }
@@ -97,11 +88,6 @@ double Relocator::split(GroupedRows const& grouped, float const* centroids, uint
     }
     gain = ward(static_cast<double>(left_count), static_cast<double>(right_count),
                 distance2(dim, left_.data(), right_.data()));
-    if (step + 1 == split_step_count) break;
-    for (uint32_t d = 0; d < dim; ++d) {
-      direction_[d] = right_[d] - left_[d];
-      left_[d] = 0.5f * (left_[d] + right_[d]);
-    }
   }
   return gain;
 }
@@ -113,16 +99,16 @@ double Relocator::removal_cost(GroupedRows const& grouped, float const* centroid
   if (neighbour == list) return HUGE_VAL;
   size_t other = grouped.starts[neighbour + size_t{1}] - grouped.starts[neighbour];
   if (other == 0) return HUGE_VAL;  // the neighbour is about to move
-  return ward(
-      static_cast<double>(own), static_cast<double>(other),
-      distance2(grouped.dim, centroids + size_t{list} * grouped.dim, centroids + size_t{neighbour} * grouped.dim));
+  return ward(static_cast<double>(own), static_cast<double>(other),
+              distance2(grouped.rows.dim, centroids + size_t{list} * grouped.rows.dim,
+                        centroids + size_t{neighbour} * grouped.rows.dim));
 }
 
 // The best splits meet the cheapest removals. A list takes part once: as the one that moves, its heir, or the one
 // split.
 uint32_t Relocator::move(GroupedRows const& grouped, float* centroids) {
   uint32_t list_count = grouped.list_count;
-  uint32_t dim = grouped.dim;
+  uint32_t dim = grouped.rows.dim;
   for (uint32_t j = 0; j < list_count; ++j) {
     costs_[j] = removal_cost(grouped, centroids, j);
     by_gain_[j] = by_cost_[j] = j;

@@ -11,14 +11,15 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/cluster/rows.hpp"
+
 namespace strata::cluster {
 
 // An assignment of rows to lists, grouped: rows order[starts[j]] .. order[starts[j + 1] - 1] are those of list j, and
 // centroids are their means. All borrowed.
 struct GroupedRows {
-  uint32_t dim;
+  Rows const& rows;
   uint32_t list_count;
-  float const* rows;
   uint32_t const* order;
   size_t const* starts;
   uint32_t const* neighbours;  // nearest other list of each list
@@ -37,7 +38,7 @@ class Relocator {
     size_t work = 0;
     for (uint32_t j = 0; j < grouped.list_count; ++j) {
       gains_[j] = split(grouped, centroids, j);
-      work += (grouped.starts[j + 1] - grouped.starts[j]) * grouped.dim;
+      work += (grouped.starts[j + 1] - grouped.starts[j]) * grouped.rows.dim;
       if (work < work_between_pauses) continue;
       pause();
       work = 0;
@@ -55,7 +56,7 @@ class Relocator {
   std::vector<uint32_t> by_gain_, by_cost_;
   std::vector<unsigned char> used_;
   // Of the list that was split last.
-  std::vector<float> direction_, left_, right_;
+  std::vector<float> left_, right_, row_;
   std::vector<double> left_sum_, sum_;
 };
 

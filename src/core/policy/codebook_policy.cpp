@@ -20,8 +20,8 @@ constexpr uint64_t judged_fraction = 4;
 constexpr uint64_t judged_rows_per_list = 8;
 
 size_t plan_size(uint32_t dim, uint64_t rows, uint32_t lists) {
-  size_t values = (static_cast<size_t>(rows) + lists) * dim;
-  return values * sizeof(float) + cluster::train_memory_size(dim, static_cast<size_t>(rows), lists);
+  return static_cast<size_t>(rows) * quant::refine_row_size(dim) + size_t{lists} * dim * sizeof(float) +
+         cluster::train_memory_size(dim, static_cast<size_t>(rows), lists);
 }
 
 bool fits(uint32_t dim, size_t memory_max_bytes, uint32_t lists, uint32_t rows_per_list) {

@@ -46,8 +46,9 @@ struct TrainingPlan {
 };
 
 // The training of an index of row_count rows of `dim` dimensions within memory_max_bytes, which have to hold the sample
-// and the centroids (float[dim] each) and what cluster::train_centroids allocates. When they do not suffice, first the
-// rows a list are halved, then lists are given up. list_count 0: too few rows, or not even two lists fit.
+// (refine codes), the centroids (float[dim] each) and what cluster::train_centroids allocates. When they do not
+// suffice, first the rows a list are halved, then lists are given up. list_count 0: too few rows, or not even two lists
+// fit.
 TrainingPlan plan_training(uint64_t row_count, uint32_t dim, size_t memory_max_bytes);
 
 // The mean squared residual that rows which did not train will have, from that of the sample_row_count rows that did:

@@ -33,10 +33,11 @@ void build_filled(BuildState* build, IndexBuildResult* result) {
   SortedRows rows = load_rows(build, manifest, epoch);
   write_segments(build, manifest, epoch, &rows);
   if (epoch) {
-    report_phase(BuildPhase::calibrate);
+    enter_phase(build, BuildPhase::calibrate);
     store::CalibrateResult calibrated;
     report(store::calibrate(pager, store::MaintainOptions{}.calibration_work_max, &calibrated));
   }
+  enter_phase(build, BuildPhase::done);
   pager.unlock(store::LockName::merge);
   result->heap_tuples = rows.heap_tuples;
   result->index_tuples = double(rows.row_count);
@@ -44,8 +45,13 @@ void build_filled(BuildState* build, IndexBuildResult* result) {
 
 }  // namespace
 
-void report_phase(BuildPhase phase) {
-  pgstat_progress_update_param(PROGRESS_CREATEIDX_SUBPHASE, int64(phase));
+void enter_phase(BuildState* build, BuildPhase phase) {
+  if (build->phase != BuildPhase::done)
+    ereport(DEBUG1, (errmsg_internal("index \"%s\", %s: %s", RelationGetRelationName(build->index),
+                                     am_build_phase_name(int64(build->phase)), pg_rusage_show(&build->phase_usage))));
+  build->phase = phase;
+  pg_rusage_init(&build->phase_usage);
+  if (phase != BuildPhase::done) pgstat_progress_update_param(PROGRESS_CREATEIDX_SUBPHASE, int64(phase));
 }
 
 IndexBuildResult* am_build(Relation heap, Relation index, IndexInfo* info) {

@@ -1,29 +1,29 @@
 // The scan of CREATE INDEX: every row is encoded, named its list, and goes into a sort by segment and list.
 #include "pg/postgres.hpp"
 
-#include "core/cluster/assign.hpp"
+#include "core/cluster/assign_codes.hpp"
 #include "pg/am/am_options.hpp"
 #include "pg/am/build_state.hpp"
 
 namespace strata::pg {
 namespace {
 
-constexpr size_t batch_max_size = size_t(4) << 20;  // bytes of rows that are assigned to their lists together
-constexpr uint32_t batch_max_count = 1024;
+constexpr size_t batch_max_size = size_t(1) << 20;  // bytes of rows that are assigned to their lists together
+constexpr uint32_t batch_max_count = 512;
 constexpr uint64_t segment_rows_min = 4096;  // a smaller segment would cost more to visit than to scan
 constexpr int sort_memory_min_kb = 8 * 1024;
 
 struct Loader {
   BuildState* build;
   quant::Frame frame;
-  cluster::CentroidSet centroids;
+  cluster::CodeSet centroids;
   void* scratch;
   uint32_t list_count;  // 0: flat
-  uint64_t rows_per_segment;
+  LoadShare share;
   float* vector;
   // A batch of ranked rows.
   uint32_t batch_count, batch_capacity;
-  float* z;            // float[batch_capacity][padded_dim]
+  float* z;            // float[padded_dim]
   uint32_t* lists;     // of the batch
   uint32_t* segments;  // of the batch
   char* records;       // bytea values of record_size bytes
@@ -31,6 +31,10 @@ struct Loader {
   TupleTableSlot* slot;
   SortedRows result;
 };
+
+std::byte* codes_of(char* record) {
+  return reinterpret_cast<std::byte*>(record + VARHDRSZ + sizeof(SortedRowHead));
+}
 
 void put_row(Loader* loader, uint32_t segment, uint32_t list, char* record) {
   TupleTableSlot* const slot = loader->slot;
@@ -45,19 +49,25 @@ void put_row(Loader* loader, uint32_t segment, uint32_t list, char* record) {
 void flush_batch(Loader* loader) {
   if (loader->batch_count == 0) return;
   if (loader->list_count > 0)
-    cluster::assign_nearest(loader->centroids, loader->z, loader->batch_count, loader->lists, nullptr, loader->scratch);
+    cluster::assign_codes(loader->centroids, codes_of(loader->records), loader->record_size, loader->batch_count,
+                          loader->lists, nullptr, loader->scratch);
   else
     memset(loader->lists, 0, loader->batch_count * sizeof(uint32_t));
   for (uint32_t i = 0; i < loader->batch_count; i++)
     put_row(loader, loader->segments[i], loader->lists[i], loader->records + i * loader->record_size);
   loader->batch_count = 0;
+  if (loader->share.reports_progress)
+    pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_DONE, int64(pg_atomic_read_u64(loader->share.row_count)));
 }
 
 // The counts of the segment that the next row belongs to, and its number.
 SegmentCounts* next_place(Loader* loader, uint32_t* segment) {
+  LoadShare const& share = loader->share;
+  uint64_t const place = pg_atomic_fetch_add_u64(share.row_count, 1) / share.rows_per_segment;
+  *segment = uint32_t(Min(place, uint64_t(share.segment_count_max - 1)));
   SortedRows& result = loader->result;
-  *segment = uint32_t(result.row_count++ / loader->rows_per_segment);
-  if (*segment == result.segments.count) result.segments.push(loader->build->pager, {});
+  result.row_count++;
+  while (*segment >= result.segments.count) result.segments.push(loader->build->pager, {});
   return &result.segments[*segment];
 }
 
@@ -79,9 +89,8 @@ void load_row(Relation, ItemPointer tid, Datum* values, bool* isnull, bool, void
     return;
   }
   counts->ranked_count++;
-  float* const z = loader->z + size_t(at) * shape.padded_dim;
-  quant::to_frame(loader->frame, row.vector, z);
-  quant::encode_refine(shape.padded_dim, z, reinterpret_cast<std::byte*>(record + VARHDRSZ + sizeof head));
+  quant::to_frame(loader->frame, row.vector, loader->z);
+  quant::encode_refine(shape.padded_dim, loader->z, codes_of(record));
   SET_VARSIZE(record, loader->record_size);
   loader->segments[at] = segment;
   if (++loader->batch_count == loader->batch_capacity) flush_batch(loader);
@@ -94,68 +103,98 @@ double row_size(store::IndexShape const& shape) {
          quant::block_size(shape.padded_dim, shape.scan.bits) / double(quant::block_rows);
 }
 
-void begin_sort(Loader* loader, size_t memory_size) {
-  TupleDesc const shape = CreateTemplateTupleDesc(2);
-  TupleDescInitEntry(shape, 1, "place", INT8OID, -1, 0);
-  TupleDescInitEntry(shape, 2, "row", BYTEAOID, -1, 0);
-  AttrNumber attribute = 1;
-  Oid less = Int8LessOperator;
-  Oid collation = InvalidOid;
-  bool nulls_first = false;
-  size_t const kb = Min(memory_size / 1024, size_t(INT_MAX));
-  loader->result.shape = shape;
-  loader->result.sort = tuplesort_begin_heap(shape, 1, &attribute, &less, &collation, &nulls_first,
-                                             Max(int(kb), sort_memory_min_kb), nullptr, TUPLESORT_NONE);
-  loader->slot = MakeSingleTupleTableSlot(shape, &TTSOpsVirtual);
-}
-
-// Packs the centroids; returns the bytes it took.
-size_t prepare_lists(Loader* loader, store::EpochView const& epoch) {
+void prepare_lists(Loader* loader, store::EpochView const& epoch) {
   PgPager& pager = loader->build->pager;
   store::IndexShape const& shape = loader->build->shape;
   float* centroids;
   report(store::load_centroids(pager, shape, epoch, &centroids));
   loader->list_count = epoch.list_count;
-  size_t const set_size = cluster::centroid_set_size(shape.padded_dim, epoch.list_count);
-  size_t const scratch_size = cluster::assign_scratch_size(shape.padded_dim, epoch.list_count);
-  loader->scratch = pager.allocate(scratch_size);
+  loader->scratch = pager.allocate(cluster::code_scratch_size(shape.padded_dim, epoch.list_count));
   loader->centroids =
-      cluster::prepare_centroids(shape.padded_dim, centroids, epoch.list_count, pager.allocate(set_size));
-  return set_size + scratch_size + size_t(epoch.list_count) * shape.padded_dim * sizeof(float);
+      cluster::prepare_codes(shape.padded_dim, centroids, epoch.list_count,
+                             pager.allocate(cluster::code_set_size(shape.padded_dim, epoch.list_count)));
+}
+
+size_t record_size_of(store::IndexShape const& shape) {
+  // Records lie apart by a multiple of 8 bytes, so that their headers are aligned.
+  return MAXALIGN(VARHDRSZ + sizeof(SortedRowHead) + shape.refine_size);
+}
+
+void allocate_batch(Loader* loader) {
+  PgPager& pager = loader->build->pager;
+  store::IndexShape const& shape = loader->build->shape;
+  loader->vector = static_cast<float*>(pager.allocate(shape.dim * sizeof(float)));
+  loader->z = static_cast<float*>(pager.allocate(shape.padded_dim * sizeof(float)));
+  loader->record_size = record_size_of(shape);
+  loader->batch_capacity = uint32_t(Min(batch_max_size / loader->record_size, size_t(batch_max_count)));
+  loader->lists = static_cast<uint32_t*>(pager.allocate(loader->batch_capacity * sizeof(uint32_t)));
+  loader->segments = static_cast<uint32_t*>(pager.allocate(loader->batch_capacity * sizeof(uint32_t)));
+  loader->records = static_cast<char*>(pager.allocate(loader->batch_capacity * loader->record_size));
+  memset(loader->records, 0, loader->batch_capacity * loader->record_size);
 }
 
 }  // namespace
 
-SortedRows load_rows(BuildState* build, store::Manifest const& manifest, store::EpochView const* epoch) {
-  report_phase(BuildPhase::encode);
-  PgPager& pager = build->pager;
-  store::IndexShape const& shape = build->shape;
+Tuplesortstate* begin_row_sort(TupleDesc* shape, size_t memory_size, SortCoordinate coordinate) {
+  *shape = CreateTemplateTupleDesc(2);
+  TupleDescInitEntry(*shape, 1, "place", INT8OID, -1, 0);
+  TupleDescInitEntry(*shape, 2, "row", BYTEAOID, -1, 0);
+  AttrNumber attribute = 1;
+  Oid less = Int8LessOperator;
+  Oid collation = InvalidOid;
+  bool nulls_first = false;
+  size_t const kb = Min(memory_size / 1024, size_t(INT_MAX));
+  return tuplesort_begin_heap(*shape, 1, &attribute, &less, &collation, &nulls_first, Max(int(kb), sort_memory_min_kb),
+                              coordinate, TUPLESORT_NONE);
+}
+
+size_t load_memory_size(store::IndexShape const& shape, store::EpochView const* epoch) {
+  if (!epoch) return batch_max_size;
+  return batch_max_size + size_t(epoch->list_count) * shape.padded_dim * sizeof(float) +
+         cluster::code_set_size(shape.padded_dim, epoch->list_count) +
+         cluster::code_scratch_size(shape.padded_dim, epoch->list_count);
+}
+
+SortedRows load_share(BuildState* build, store::Manifest const& manifest, store::EpochView const* epoch,
+                      LoadShare const& share) {
   Loader loader{};
   loader.build = build;
-  report(store::load_frame(pager, shape, manifest, ObjectId(manifest.header.frame), &loader.frame));
-  size_t const used_size = epoch ? prepare_lists(&loader, *epoch) : 0;
-  double const segment_size = index_options(build->index).segment_size_mb * 1024.0 * 1024.0;
-  loader.rows_per_segment = Max(uint64_t(segment_size / row_size(shape)), segment_rows_min);
-  loader.vector = static_cast<float*>(pager.allocate(shape.dim * sizeof(float)));
-  size_t const z_size = shape.padded_dim * sizeof(float);
-  loader.batch_capacity = uint32_t(Min(batch_max_size / z_size, size_t(batch_max_count)));
-  loader.z = static_cast<float*>(pager.allocate(loader.batch_capacity * z_size));
-  loader.lists = static_cast<uint32_t*>(pager.allocate(loader.batch_capacity * sizeof(uint32_t)));
-  loader.segments = static_cast<uint32_t*>(pager.allocate(loader.batch_capacity * sizeof(uint32_t)));
-  loader.record_size = VARHDRSZ + sizeof(SortedRowHead) + shape.refine_size;
-  // Records lie apart by a multiple of 8 bytes, so that their headers are aligned.
-  loader.record_size = MAXALIGN(loader.record_size);
-  loader.records = static_cast<char*>(pager.allocate(loader.batch_capacity * loader.record_size));
-  memset(loader.records, 0, loader.batch_capacity * loader.record_size);
-  begin_sort(&loader, build->memory_max_size > used_size ? build->memory_max_size - used_size : 0);
-
-  loader.result.heap_tuples =
-      table_index_build_scan(build->heap, build->index, build->info, true, true, load_row, &loader, nullptr);
+  loader.share = share;
+  report(store::load_frame(build->pager, build->shape, manifest, ObjectId(manifest.header.frame), &loader.frame));
+  if (epoch) prepare_lists(&loader, *epoch);
+  allocate_batch(&loader);
+  size_t const used_size = load_memory_size(build->shape, epoch);
+  size_t const sort_size = share.memory_size > used_size ? share.memory_size - used_size : 0;
+  loader.result.sort = begin_row_sort(&loader.result.shape, sort_size, share.coordinate);
+  loader.slot = MakeSingleTupleTableSlot(loader.result.shape, &TTSOpsVirtual);
+  loader.result.heap_tuples = table_index_build_scan(build->heap, build->index, build->info, true,
+                                                     share.reports_progress, load_row, &loader, share.scan);
   flush_batch(&loader);
-  report_phase(BuildPhase::sort);
+  if (share.reports_progress) enter_phase(build, BuildPhase::sort);
   tuplesort_performsort(loader.result.sort);
   ExecDropSingleTupleTableSlot(loader.slot);
+  for (void* part : {static_cast<void*>(loader.records), static_cast<void*>(loader.segments),
+                     static_cast<void*>(loader.lists), static_cast<void*>(loader.z), static_cast<void*>(loader.vector),
+                     loader.scratch, const_cast<void*>(static_cast<void const*>(loader.centroids.centroids))})
+    build->pager.release(part);
   return loader.result;
+}
+
+SortedRows load_rows(BuildState* build, store::Manifest const& manifest, store::EpochView const* epoch) {
+  enter_phase(build, BuildPhase::encode);
+  pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_TOTAL, int64(build->row_estimate));
+  pg_atomic_uint64 row_count;
+  pg_atomic_init_u64(&row_count, 0);
+  double const segment_size = index_options(build->index).segment_size_mb * 1024.0 * 1024.0;
+  LoadShare share{};
+  share.row_count = &row_count;
+  share.rows_per_segment = Max(uint64_t(segment_size / row_size(build->shape)), segment_rows_min);
+  share.segment_count_max = UINT32_MAX;
+  share.memory_size = build->memory_max_size;
+  share.reports_progress = true;
+  SortedRows rows{};
+  if (!load_in_parallel(build, manifest, epoch, share, &rows)) rows = load_share(build, manifest, epoch, share);
+  return rows;
 }
 
 }  // namespace strata::pg

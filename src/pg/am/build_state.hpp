@@ -1,18 +1,25 @@
 // CREATE INDEX on a filled table, in three steps: a sample of the rows gives frame and codebook (build_sample), one
 // scan of the table encodes every row and sorts it by segment and list (build_load), then the segments are written
-// (build_write).
+// (build_write). Parallel workers (build_parallel) take part in the second step: each scans a share of the table and
+// sorts what it found; the leader does the same and then merges all of it.
+//
+// maintenance_work_mem is the bound of each step: of sample, centroids and training together in the first; in the
+// second each participant has an equal share of it for its copy of the centroids and its sort.
 #pragma once
 #include "pg/am/row.hpp"
 #include "pg/page/pg_pager.hpp"
 #include "store/publish.hpp"
 #include "store/segment_writer.hpp"
 
+extern "C" {
+// Where a parallel worker of a build starts.
+extern PGDLLEXPORT void strata_build_worker(dsm_segment* segment, shm_toc* toc);
+}
+
 namespace strata::pg {
 
 // Numbers of pg_stat_progress_create_index; 1 is the server's "initializing".
-enum class BuildPhase : int64 { sample = 2, train = 3, encode = 4, sort = 5, write = 6, calibrate = 7 };
-void report_phase(BuildPhase phase);
-
+enum class BuildPhase : int64 { done = 0, sample = 2, train = 3, encode = 4, sort = 5, write = 6, calibrate = 7 };
 struct BuildState {
   Relation heap;
   Relation index;
@@ -21,7 +28,13 @@ struct BuildState {
   PgPager pager;
   store::IndexShape shape;
   size_t memory_max_size;  // bytes, maintenance_work_mem
+  uint64_t row_estimate;   // rows of the table, by build_codebook()
+  BuildPhase phase;
+  PGRUsage phase_usage;  // when it began
 };
+
+// Shows that a phase begins, and at DEBUG1 what the last one took. `done`: phase 0 begins.
+void enter_phase(BuildState* build, BuildPhase phase);
 
 // Creates the frame and, when the table is large enough for one, the codebook of the index.
 void build_codebook(BuildState* build);
@@ -32,6 +45,8 @@ struct SegmentCounts {
   uint32_t null_count;
 };
 
+struct ParallelBuild;
+
 // Rows sorted by segment and list, between build_load and build_write.
 struct SortedRows {
   Tuplesortstate* sort;
@@ -39,7 +54,35 @@ struct SortedRows {
   store::Array<SegmentCounts> segments;
   double heap_tuples;
   uint64_t row_count;
+  ParallelBuild* parallel;  // what workers left, to be given back by end_parallel(); null without
 };
+
+// What one process contributes to the scan of the table, alone or as one of several.
+struct LoadShare {
+  TableScanDesc scan;           // null: the whole table
+  SortCoordinate coordinate;    // null: the only one
+  pg_atomic_uint64* row_count;  // places given out, of all participants
+  uint64_t rows_per_segment;
+  uint32_t segment_count_max;
+  size_t memory_size;
+  bool reports_progress;
+};
+
+// Scans the share, encodes and assigns its rows and sorts them; `epoch` is null for flat segments.
+SortedRows load_share(BuildState* build, store::Manifest const& manifest, store::EpochView const* epoch,
+                      LoadShare const& share);
+
+// A sort of what load_share() makes of rows.
+Tuplesortstate* begin_row_sort(TupleDesc* shape, size_t memory_size, SortCoordinate coordinate);
+
+// Bytes that a participant needs besides its sort.
+size_t load_memory_size(store::IndexShape const& shape, store::EpochView const* epoch);
+
+// Loads the table together with parallel workers. False: there are none to be had, or the index cannot be built that
+// way, and nothing was done. The arguments of `share` that say how rows are placed hold for all.
+bool load_in_parallel(BuildState* build, store::Manifest const& manifest, store::EpochView const* epoch,
+                      LoadShare const& share, SortedRows* rows);
+void end_parallel(ParallelBuild* parallel);
 
 // A row in the sort: behind the key (segment << 32 | list), as a bytea. Refine codes follow.
 struct SortedRowHead {

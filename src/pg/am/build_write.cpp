@@ -47,7 +47,7 @@ void write_segment(BuildState* build, store::SegmentSpec const& spec, RowReader*
 
 void write_segments(BuildState* build, store::Manifest const& manifest, store::EpochView const* epoch,
                     SortedRows* rows) {
-  report_phase(BuildPhase::write);
+  enter_phase(build, BuildPhase::write);
   pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_TOTAL, int64(rows->row_count));
   RowReader reader{rows->sort, MakeSingleTupleTableSlot(rows->shape, &TTSOpsMinimalTuple)};
   int64 done = 0;
@@ -64,6 +64,7 @@ void write_segments(BuildState* build, store::Manifest const& manifest, store::E
   pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_DONE, done);
   ExecDropSingleTupleTableSlot(reader.slot);
   tuplesort_end(rows->sort);
+  if (rows->parallel) end_parallel(rows->parallel);
 }
 
 }  // namespace strata::pg

@@ -71,8 +71,8 @@ void train(benchmark::State& state) {
   Meter const meter(state, double(row_count), 4.0 * dim);
   for (auto _ : state) {
     cluster::TrainResult result;
-    Status const status =
-        cluster::train_centroids(dim, rows.data(), row_count, {.list_count = list_count}, centroids.data(), result);
+    Status const status = cluster::train_centroids(cluster::float_rows(dim, rows.data(), row_count),
+                                                   {.list_count = list_count}, centroids.data(), result);
     if (!status.ok()) state.SkipWithError(status.message);
   }
 }

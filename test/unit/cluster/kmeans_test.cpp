@@ -66,8 +66,8 @@ struct Training {
 Training train(uint32_t dim, std::vector<float> const& rows, TrainOptions options) {
   Training training;
   training.centroids.resize(size_t{options.list_count} * dim);
-  training.status =
-      train_centroids(dim, rows.data(), rows.size() / dim, options, training.centroids.data(), training.result);
+  training.status = train_centroids(float_rows(dim, rows.data(), rows.size() / dim), options, training.centroids.data(),
+                                    training.result);
   return training;
 }
 

@@ -43,7 +43,7 @@ TEST(CodebookPolicy, PlanTakesAllItWantsWhenMemoryAllows) {
 }
 
 size_t used_by(TrainingPlan const& plan, uint32_t dim) {
-  return (plan.row_count + plan.list_count) * dim * sizeof(float) +
+  return plan.row_count * quant::refine_row_size(dim) + plan.list_count * dim * sizeof(float) +
          cluster::train_memory_size(dim, plan.row_count, plan.list_count);
 }
 
@@ -82,9 +82,9 @@ TEST(CodebookPolicy, FreshRowsHaveLargerResiduals) {
   for (uint32_t rows_per_list : {64U, 32U}) {
     uint32_t sample_count = list_count * rows_per_list;
     cluster::TrainResult result;
-    ASSERT_TRUE(
-        cluster::train_centroids(dim, rows.data(), sample_count, {.list_count = list_count}, centroids.data(), result)
-            .ok());
+    ASSERT_TRUE(cluster::train_centroids(cluster::float_rows(dim, rows.data(), sample_count),
+                                         {.list_count = list_count}, centroids.data(), result)
+                    .ok());
     std::vector<char> memory(cluster::centroid_set_size(dim, list_count));
     std::vector<char> scratch(cluster::assign_scratch_size(dim, list_count));
     cluster::CentroidSet set = cluster::prepare_centroids(dim, centroids.data(), result.list_count, memory.data());

@@ -44,7 +44,7 @@ struct World {
     rows = draw(row_count);
     centroids.resize(lists_wanted * dim);
     cluster::TrainResult result;
-    Status status = cluster::train_centroids(dim, rows.data(), trained_row_count,
+    Status status = cluster::train_centroids(cluster::float_rows(dim, rows.data(), trained_row_count),
                                              {.list_count = lists_wanted, .seed = seed}, centroids.data(), result);
     EXPECT_TRUE(status.ok());
     list_count = result.list_count;

@@ -18,11 +18,10 @@ class Writer : public ::testing::TestWithParam<WriterCase> {
     auto shape = index.shape();
     index.pager.lock(LockName::merge);
     rows_ = gaussian_rows(dim, ranked_count, dim);
-    store::Sample sample{static_cast<float*>(index.pager.allocate(size_t(ranked_count) * shape.padded_dim * 4)),
-                         ranked_count};
+    Vector sample(size_t(ranked_count) * shape.padded_dim);
     for (uint32_t i = 0; i < ranked_count; i++)
-      quant::rotate(shape.seed, dim, rows_[i].data(), sample.rows + size_t(i) * shape.padded_dim);
-    ASSERT_OK(store::make_first_frame(index.pager, shape, sample));
+      quant::rotate(shape.seed, dim, rows_[i].data(), sample.data() + size_t(i) * shape.padded_dim);
+    ASSERT_OK(store::make_first_frame(index.pager, shape, sample.data(), ranked_count));
     auto manifest = index.manifest();
     frame_id_ = ObjectId(manifest.header.frame);
     ASSERT_NE(frame_id_, ObjectId::none);

@@ -150,12 +150,12 @@ TEST(Train, FirstFrameOfABulkLoad) {
   StoreIndex index(20);
   auto shape = index.shape();
   auto rows = gaussian_rows(1, 300, 20, 2, 50);
-  store::Sample sample{static_cast<float*>(index.pager.allocate(300 * shape.padded_dim * 4)), 300};
+  Vector sample(300 * shape.padded_dim);
   for (uint32_t i = 0; i < 300; i++)
-    quant::rotate(shape.seed, 20, rows[i].data(), sample.rows + size_t(i) * shape.padded_dim);
-  ASSERT_OK(store::make_first_frame(index.pager, shape, {sample.rows, 0}));
+    quant::rotate(shape.seed, 20, rows[i].data(), sample.data() + size_t(i) * shape.padded_dim);
+  ASSERT_OK(store::make_first_frame(index.pager, shape, sample.data(), 0));
   EXPECT_EQ(index.manifest().header.frame, 0u);
-  ASSERT_OK(store::make_first_frame(index.pager, shape, sample));
+  ASSERT_OK(store::make_first_frame(index.pager, shape, sample.data(), 300));
   auto manifest = index.manifest();
   ASSERT_NE(manifest.header.frame, 0u);
   quant::Frame frame;
@@ -165,7 +165,7 @@ TEST(Train, FirstFrameOfABulkLoad) {
   for (uint32_t i = 0; i < shape.padded_dim; i++) mean2 += double(frame.mean[i]) * frame.mean[i];
   EXPECT_NEAR(std::sqrt(mean2) * frame.unit, 50 * std::sqrt(20.0), 2);
   auto generation = manifest.header.generation;
-  ASSERT_OK(store::make_first_frame(index.pager, shape, sample));
+  ASSERT_OK(store::make_first_frame(index.pager, shape, sample.data(), 300));
   EXPECT_EQ(index.manifest().header.generation, generation) << "there is one already";
 }
 
