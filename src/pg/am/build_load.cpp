@@ -71,17 +71,19 @@ void load_row(Relation, ItemPointer tid, Datum* values, bool* isnull, bool, void
   char* const record = loader->records + at * loader->record_size;
   SortedRowHead const head{tid_of(tid).key, row.hash, row.flags, {}};
   memcpy(record + VARHDRSZ, &head, sizeof head);
+  size_t const head_size = sizeof head + shape.columns.total_size;
+  make_columns(loader->build->row_shape, values, isnull, reinterpret_cast<std::byte*>(record + VARHDRSZ + sizeof head));
   if (!row.vector) {
     bool const is_zero = row.flags == format::row_is_zero;
     (is_zero ? counts->zero_count : counts->null_count)++;
-    SET_VARSIZE(record, VARHDRSZ + sizeof head);
+    SET_VARSIZE(record, VARHDRSZ + head_size);
     put_row(loader, segment, loader->list_count + (is_zero ? 1 : 2), record);
     return;
   }
   counts->ranked_count++;
   float* const z = loader->z + size_t(at) * shape.padded_dim;
   quant::to_frame(loader->frame, row.vector, z);
-  quant::encode_refine(shape.padded_dim, z, reinterpret_cast<std::byte*>(record + VARHDRSZ + sizeof head));
+  quant::encode_refine(shape.padded_dim, z, reinterpret_cast<std::byte*>(record + VARHDRSZ + head_size));
   SET_VARSIZE(record, loader->record_size);
   loader->segments[at] = segment;
   if (++loader->batch_count == loader->batch_capacity) flush_batch(loader);
@@ -90,7 +92,10 @@ void load_row(Relation, ItemPointer tid, Datum* values, bool* isnull, bool, void
 // Bytes of a ranked row in a segment, bitmap and bloom filters included.
 double row_size(store::IndexShape const& shape) {
   constexpr double fixed_size = 6 + 8 + 0.125 + 2 * sets::bloom_bits_per_key / 8.0;
-  return fixed_size + shape.refine_size +
+  double columns_size = 0;
+  for (uint32_t i = 0; i < shape.columns.count; i++)
+    columns_size += shape.columns.size[i] + 4 + 0.125 + sets::bloom_bits_per_key / 8.0;
+  return fixed_size + columns_size + shape.refine_size +
          quant::block_size(shape.padded_dim, shape.scan.bits) / double(quant::block_rows);
 }
 
@@ -142,7 +147,7 @@ SortedRows load_rows(BuildState* build, store::Manifest const& manifest, store::
   loader.z = static_cast<float*>(pager.allocate(loader.batch_capacity * z_size));
   loader.lists = static_cast<uint32_t*>(pager.allocate(loader.batch_capacity * sizeof(uint32_t)));
   loader.segments = static_cast<uint32_t*>(pager.allocate(loader.batch_capacity * sizeof(uint32_t)));
-  loader.record_size = VARHDRSZ + sizeof(SortedRowHead) + shape.refine_size;
+  loader.record_size = VARHDRSZ + sizeof(SortedRowHead) + shape.columns.total_size + shape.refine_size;
   // Records lie apart by a multiple of 8 bytes, so that their headers are aligned.
   loader.record_size = MAXALIGN(loader.record_size);
   loader.records = static_cast<char*>(pager.allocate(loader.batch_capacity * loader.record_size));

@@ -41,7 +41,7 @@ struct SortedRows {
   uint64_t row_count;
 };
 
-// A row in the sort: behind the key (segment << 32 | list), as a bytea. Refine codes follow.
+// A row in the sort: behind the key (segment << 32 | list), as a bytea. Filter columns and refine codes follow.
 struct SortedRowHead {
   uint64_t tid;
   uint64_t hash;
