@@ -81,8 +81,8 @@ inline double rows_missing(Search const& search) {
 inline bool saw_enough(Search const& search) {
   if (!search.filter || search.options.probes) return true;
   if (double(search.probed) < lists_wanted(search)) return false;
-  if (!is_far(search) || search.spread.count == 0) return true;
-  return rows_missing(search) <= (1 - search.options.recall_target) * rows_asked(search);
+  if (!is_far(search)) return true;
+  return search.spread.count > 0 && rows_missing(search) <= (1 - search.options.recall_target) * rows_asked(search);
 }
 
 // Takes note of how far the scores of a list's rows lie from its key: runs [first_run, ...) are the list's.
