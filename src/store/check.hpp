@@ -5,6 +5,7 @@
 
 #include "core/policy/stop_model.hpp"
 #include "core/sets/bloom.hpp"
+#include "store/check_columns.hpp"
 #include "store/row_source.hpp"
 
 namespace strata::store {
@@ -251,6 +252,7 @@ Status check_segment(P& pager, IndexShape const& shape, Manifest const& manifest
   }
   for (std::byte* memory : bits)
     if (memory) pager.release(memory);
+  if (status.ok()) status = check_columns(pager, shape, object, *source.header);
   close_source(pager, &source);
   return status;
 }

@@ -100,7 +100,8 @@ Status read_stream(P& pager, ManifestObject const& object, StreamDisk const& str
 // of immutable objects that change in no other way (not the delete bitmap).
 template <Pager P>
 Status cached_stream(P& pager, ManifestObject const& object, StreamDisk const& stream, std::byte const** bytes) {
-  uint64_t const key = uint64_t(object.disk.id) << 16 | uint16_t(stream.kind);
+  // The name of a kept stream: object (32 bits), column (16), kind (16).
+  uint64_t const key = uint64_t(object.disk.id) << 32 | uint64_t(stream.column) << 16 | uint16_t(stream.kind);
   *bytes = static_cast<std::byte const*>(pager.find_cached(key));
   if (*bytes || stream.byte_size == 0 || !pager.can_keep(stream.byte_size)) return {};
   void* const fresh = pager.allocate(stream.byte_size);
@@ -120,8 +121,8 @@ struct StreamCursor {
 
 template <Pager P>
 Status open_stream(P& pager, ManifestObject const& object, ObjectHeaderDisk const& header, StreamKind kind,
-                   uint32_t item_size_max, StreamCursor* cursor) {
-  StreamDisk const* stream = find_stream(header, kind);
+                   uint32_t item_size_max, StreamCursor* cursor, uint16_t column = format::no_column) {
+  StreamDisk const* stream = find_stream(header, kind, column);
   if (!stream) return corrupt("segment lacks a stream", object.disk.id);
   cursor->stream = *stream;
   cursor->page = static_cast<std::byte*>(pager.allocate(format::page_body_size));

@@ -1,6 +1,7 @@
 // Rows of one input of a rewrite, by number: a growing object or a sealed segment, read through page copies.
 #pragma once
 #include "core/sets/bitmap.hpp"
+#include "store/column_reader.hpp"
 #include "store/epoch.hpp"
 #include "store/growing.hpp"
 
@@ -13,8 +14,9 @@ struct RowSource {
   uint32_t delete_generation;  // of `deleted`
   std::byte* deleted;          // bitmap of row_count bits, as read last
   StreamCursor ids, hashes, refine;
-  std::byte* entry;      // growing: one row
-  std::byte* page_rows;  // growing, several rows a page: those of group `page_group`, when page_count is not zero
+  ColumnReader* columns;  // sealed segments of an index with filter columns, else null
+  std::byte* entry;       // growing: one row; sealed with another frame: one refine row
+  std::byte* page_rows;   // growing, several rows a page: those of group `page_group`, when page_count is not zero
   uint32_t page_group, page_count;
   quant::Frame frame;
   bool reframe;           // its frame is not the target's
@@ -72,6 +74,7 @@ Status open_source(P& pager, IndexShape const& shape, Manifest const& manifest, 
     if (status.ok() && object.disk.epoch)
       status = open_stream(pager, object, *source->header, StreamKind::directory, sizeof(format::DirectoryEntryDisk),
                            &source->directory);
+    if (status.ok()) status = open_columns(pager, shape.columns, object, *source->header, &source->columns);
     if (!status.ok()) return status;
     source->row_count = object.disk.row_count;
   } else {
@@ -104,6 +107,7 @@ void close_source(P& pager, RowSource* source) {
   close_stream(pager, &source->hashes);
   close_stream(pager, &source->refine);
   close_stream(pager, &source->directory);
+  close_columns(pager, source->columns);
   if (source->header) pager.release(source->header);
   if (source->deleted) pager.release(source->deleted);
   if (source->entry) pager.release(source->entry);
@@ -176,6 +180,11 @@ Status fetch_row(P& pager, IndexShape const& shape, RowSource& source, uint32_t 
     *view = RowView{};
     view->tid = format::load_tid(id);
     std::memcpy(&view->hash, hash, sizeof view->hash);
+    if (source.columns) {
+      status = read_columns(pager, shape.columns, source.object, source.row_count, *source.columns, row);
+      if (!status.ok()) return status;
+      view->columns = source.columns->columns;
+    }
     uint32_t ranked = source.header->ranked_count;
     if (row >= ranked) {
       view->flags = row - ranked < source.header->zero_count ? format::row_is_zero : format::row_is_null;

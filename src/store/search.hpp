@@ -15,125 +15,16 @@
 
 #include "core/math/distance.hpp"
 #include "core/sets/bitmap.hpp"
+#include "store/search_filter.hpp"
 #include "store/search_found.hpp"
+#include "store/search_gather.hpp"
+#include "store/search_open.hpp"
 #include "store/search_rank.hpp"
 #include "store/search_rows.hpp"
 
 namespace strata::store {
 
 namespace detail {
-
-// A bound at eps standard deviations fails with probability Phi(-eps), and costs recall only near the k-th row.
-// Measured recall against evaluating every scanned row: 0.991 at 1.0, 0.996 at 1.5, 0.997 at 1.9, 0.999 at 2.3.
-inline float epsilon_for(double recall_target) {
-  constexpr double targets[] = {0.90, 0.95, 0.98, 0.99, 0.999};
-  constexpr float values[] = {1.2f, 1.5f, 1.9f, 2.3f, 3.0f};
-  if (recall_target <= targets[0]) return values[0];
-  for (int i = 1; i < 5; i++)
-    if (recall_target <= targets[i])
-      return values[i - 1] +
-             float((recall_target - targets[i - 1]) / (targets[i] - targets[i - 1])) * (values[i] - values[i - 1]);
-  return 4.0f;
-}
-
-template <Pager P>
-Status query_of_frame(P& pager, Search& search, ObjectId id, uint32_t* index) {
-  for (uint32_t i = 0; i < search.queries.count; i++) {
-    *index = i;
-    if (search.queries[i].id == id) return {};
-  }
-  IndexShape const& shape = search.shape;
-  FrameQuery query{};
-  query.id = id;
-  if (Status status = load_frame(pager, shape, search.manifest, id, &query.frame); !status.ok()) return status;
-  query.w = static_cast<float*>(pager.allocate(size_t(shape.padded_dim) * sizeof(float)));
-  float unit = query.frame.unit;
-  if (!search.vector) {
-    // Nothing is ordered: the rows are only walked.
-    search.queries.push(pager, query);
-    *index = search.queries.count - 1;
-    return {};
-  }
-  if (shape.metric == Metric::inner_product) {
-    quant::rotate(shape.seed, shape.dim, search.vector, query.w);
-    query.factor = unit;
-    query.offset = -unit * math::inner_product(shape.padded_dim, query.frame.mean, query.w);
-  } else {
-    quant::to_frame(query.frame, search.vector, query.w);
-    query.factor = unit * unit;
-    query.offset = 0;
-  }
-  query.table =
-      quant::build_query_table(shape.scan, query.w, pager.allocate(quant::query_table_size(shape.padded_dim)));
-  query.refine = quant::refine_query(shape.metric, shape.padded_dim, query.w);
-  search.queries.push(pager, query);
-  *index = search.queries.count - 1;
-  return {};
-}
-
-template <Pager P>
-Status add_source(P& pager, Search& search, ManifestObject const& object, ObjectHeaderDisk* header) {
-  SearchSource source{};
-  source.object = &object;
-  source.epoch = SearchSource::none;
-  source.growing = object.disk.kind == ObjectKind::growing;
-  if (source.growing) {
-    uint64_t rows = 0;
-    if (Status status = count_growing_rows(pager, search.shape, object, &rows); !status.ok()) return status;
-    if (rows > UINT32_MAX) return {Code::limit, "growing segment has too many rows", object.disk.id};
-    source.row_count = uint32_t(rows);
-    search.ranked_total += rows;
-  } else {
-    if (Status status = read_segment_header(pager, search.shape, object, header); !status.ok()) return status;
-    source.row_count = header->row_count;
-    source.ranked_count = header->ranked_count;
-    source.zero_count = header->zero_count;
-    source.has_deleted = header->deleted_count > 0;
-    search.ranked_total += header->ranked_count;
-    auto take = [header](StreamKind kind, StreamDisk* stream) {
-      StreamDisk const* found = find_stream(*header, kind);
-      if (found) *stream = *found;
-      return found != nullptr;
-    };
-    bool whole = take(StreamKind::ids, &source.ids) && take(StreamKind::delete_bitmap, &source.bitmap) &&
-                 take(StreamKind::scan_codes, &source.scan) && take(StreamKind::refine_codes, &source.refine);
-    if (object.disk.epoch) whole = whole && take(StreamKind::directory, &source.directory);
-    if (!whole) return corrupt("segment lacks a stream", object.disk.id);
-    if (object.disk.epoch)
-      if (Status status = cached_stream(pager, object, source.directory, &source.kept_directory); !status.ok())
-        return status;
-  }
-  if (source.row_count == 0) return {};
-  if (!search.vector) {  // nothing is ranked: next_row() visits every source
-    search.counters.segment_count++;
-    search.sources.push(pager, source);
-    return {};
-  }
-  if (Status status = query_of_frame(pager, search, ObjectId(object.disk.frame), &source.query); !status.ok())
-    return status;
-  if (object.disk.epoch) {
-    uint32_t at = 0;
-    while (at < search.epochs.count && search.epochs[at].view->object->disk.id != object.disk.epoch) at++;
-    if (at == search.epochs.count) {
-      EpochRank rank{};
-      if (Status status = open_epoch(pager, search.shape, search.manifest, ObjectId(object.disk.epoch), &rank.view);
-          !status.ok())
-        return status;
-      if (Status status = keep_epoch(pager, rank.view); !status.ok()) return status;
-      if (Status status = query_of_frame(pager, search, ObjectId(rank.view->header.frame), &rank.query); !status.ok())
-        return status;
-      search.epochs.push(pager, rank);
-    }
-    source.epoch = at;
-    if (search.epochs[at].view->list_count != header->list_count)
-      return corrupt("segment and its epoch differ in the number of lists", object.disk.id);
-    if (search.epochs[at].query != source.query)
-      return corrupt("segment and its epoch live in different frames", object.disk.id);
-  }
-  search.counters.segment_count++;
-  search.sources.push(pager, source);
-  return {};
-}
 
 constexpr float largest = std::numeric_limits<float>::max();
 
@@ -237,10 +128,20 @@ Status evaluate_runs(P& pager, Search& search, uint32_t first_run) {
   return {};
 }
 
+// Rows that the filter leaves out are as good as evaluated.
+inline void mask_bounds(Search& search, uint32_t const* masks, float* bounds, uint32_t rows) {
+  for (uint32_t i = 0; i < rows; i++) {
+    if (masks[i / quant::block_rows] >> (i % quant::block_rows) & 1) continue;
+    bounds[i] = infinity;
+    search.counters.masked_count++;
+  }
+}
+
 // Scans rows [first, end) of a sealed source against a centroid at frame score `base` (the origin for flat segments).
+// `masks`: rows of every block that pass the filter; null: all.
 template <Pager P>
-Status scan_rows(P& pager, Search& search, uint32_t at, uint32_t first, uint32_t end, float base, float distance) {
-  if (first >= end) return {};
+Status scan_span(P& pager, Search& search, uint32_t at, uint32_t first, uint32_t end, float base, float distance,
+                 uint32_t const* masks) {
   SearchSource const& source = search.sources[at];
   FrameQuery const& query = search.queries[source.query];
   uint32_t first_block = first / quant::block_rows, end_block = (end + quant::block_rows - 1) / quant::block_rows;
@@ -256,11 +157,26 @@ Status scan_rows(P& pager, Search& search, uint32_t at, uint32_t first, uint32_t
   for (uint32_t i = 0; i < rows; i++) bounds[i] = bound_in_range(query.factor * bounds[i] + query.offset);
   for (uint32_t i = 0; i < first - first_block * quant::block_rows; i++) bounds[i] = infinity;
   for (uint32_t i = end - first_block * quant::block_rows; i < rows; i++) bounds[i] = infinity;
+  if (masks) mask_bounds(search, masks, bounds, rows);
   search.runs.push(pager, {at, first_block * quant::block_rows, rows, search.bounds.count});
   search.bounds.count += rows;
   search.counters.run_count++;
   search.counters.code_count += rows;
   return {};
+}
+
+template <Pager P>
+Status scan_rows(P& pager, Search& search, uint32_t at, uint32_t first, uint32_t end, float base, float distance) {
+  if (first >= end) return {};
+  if (!search.filter) return scan_span(pager, search, at, first, end, base, distance, nullptr);
+  return for_each_passing(pager, search, search.sources[at], first, end,
+                          [&](uint32_t first_block, uint32_t end_block, uint32_t const* masks) {
+                            for (uint32_t i = 0; i < end_block - first_block; i++)
+                              search.passed_rows += uint32_t(std::popcount(masks[i]));
+                            uint32_t const from = first_block * quant::block_rows,
+                                           until = end_block * quant::block_rows;
+                            return scan_span(pager, search, at, from, until < end ? until : end, base, distance, masks);
+                          });
 }
 
 // Growing rows have second-stage codes only: each is evaluated, those out of reach now keep their bound for later.
@@ -280,7 +196,8 @@ Status scan_growing(P& pager, Search& search, uint32_t at) {
     uint32_t seen = 0, first = group * capacity;
     Status status = visit_growing_group(pager, search.shape, *source.object, group, search.scratch, &seen,
                                         [&](uint64_t row, RowView const& view, bool deleted) {
-                                          bool skip = deleted || view.flags != 0;
+                                          bool skip = deleted || view.flags != 0 ||
+                                                      !growing_passes(search, view.columns, view.hash);
                                           found[row - first] = skip ? quant::RefineEstimate{infinity, infinity}
                                                                     : quant::evaluate_refine(query.refine, view.refine);
                                         });
@@ -325,6 +242,15 @@ Status scan_flat(P& pager, Search& search) {
 template <Pager P>
 Status probe_next(P& pager, Search& search) {
   ListRank& rank = search.order[search.probed++];
+  uint64_t const passed_before = search.passed_rows;
+  if (search.filter) {
+    bool may = true;
+    if (Status status = look_at_list(pager, search, rank, &may); !status.ok()) return status;
+    if (!may) {
+      search.counters.skipped_list_count++;
+      return {};
+    }
+  }
   if (!rank.exact)
     if (Status status = rank_exactly(pager, search, rank); !status.ok()) return status;
   FrameQuery const& query = search.queries[search.epochs[rank.epoch].query];
@@ -334,46 +260,65 @@ Status probe_next(P& pager, Search& search) {
     SearchSource const& source = search.sources[at];
     if (source.epoch != rank.epoch) continue;
     format::DirectoryEntryDisk entry[2];
-    uint64_t const offset = uint64_t(rank.list) * sizeof entry[0];
-    Status status;
-    if (offset + sizeof entry > source.directory.byte_size)
-      return corrupt("directory is too short", source.object->disk.id);
-    if (source.kept_directory)
-      std::memcpy(static_cast<void*>(entry), source.kept_directory + offset, sizeof entry);
-    else
-      status = read_stream(pager, *source.object, source.directory, offset, sizeof entry, entry);
-    if (status.ok() && (entry[0].first_row > entry[1].first_row || entry[1].first_row > source.ranked_count))
-      status = corrupt("directory is out of order", source.object->disk.id);
+    Status status = list_rows(pager, source, rank.list, entry);
     if (status.ok()) status = scan_rows(pager, search, at, entry[0].first_row, entry[1].first_row, rank.base, distance);
     if (!status.ok()) return status;
   }
+  if (search.filter && search.passed_rows == passed_before) {
+    search.counters.skipped_list_count++;
+    return {};
+  }
   search.counters.list_count++;
+  if (search.filter) note_spread(search, rank.key, first_run);
   return evaluate_runs(pager, search, first_run);
 }
 
-// Probes lists until the stop rule has seen enough of them for `target` rows.
+template <Pager P>
+Status gather_rows(P& pager, Search& search) {
+  return gather(pager, search, [&](uint32_t at, uint32_t row) { return evaluate(pager, search, at, row); });
+}
+
+// After the first lists: so few rows passed that the estimates must have been wrong?
+template <Pager P>
+Status reconsider(P& pager, Search& search) {
+  uint32_t const after = search.order.count / reconsider_share;
+  if (!search.filter || search.probed != (after > reconsider_lists_min ? after : reconsider_lists_min)) return {};
+  if (search.scores.count >= rows_asked(search)) return {};
+  Status status = choose_strategy(pager, search, true);
+  return status.ok() && search.gather ? gather_rows(pager, search) : status;
+}
+
+// Probes lists until the stop rule has seen enough of them for `target` rows. Lists without a row that passes the
+// filter are seen like any other, at the price of a look at their bits.
 template <Pager P>
 Status probe_lists(P& pager, Search& search) {
-  if (search.order.count == 0) return {};
-  policy::StopPlan const plan = stop_plan(search);
+  if (search.probed == search.order.count) return {};
+  policy::StopPlan plan = stop_plan(search);
   if (search.probed == 0) {
     if (Status status = order_lists(pager, search, lists_expected(search)); !status.ok()) return status;
     search.tracker.start(tracked(search, search.order[0].key));
   } else {
     search.tracker.restart_k(tracked_tau(search));
-    if (policy::should_stop(plan, search.tracker)) return {};
+    if (policy::should_stop(plan, search.tracker) && saw_enough(search)) return {};
   }
   while (search.probed < search.order.count) {
     if (search.probed == search.order_sorted)
       if (Status status = order_lists(pager, search, lists_expected(search) / 4 + 8); !status.ok()) return status;
     uint32_t const epoch = search.order[search.probed].epoch;
-    if (Status status = probe_next(pager, search); !status.ok()) return status;
+    Status status = probe_next(pager, search);
+    if (search.filter && search.probed <= near_list_count(search)) {
+      search.near_rows = search.seen_rows;
+      search.near_passed = search.passed_rows;
+    }
+    if (status.ok()) status = reconsider(pager, search);
+    if (!status.ok()) return status;
     bool const last = search.probed == search.order.count;
     float const next_key = last ? infinity : search.order[search.probed].key;
     float const weight = search.epochs.count == 1 ? 1.0f : epoch_weight(search, epoch);
     bool const decides = search.tracker.advance(weight, tracked_tau(search), tracked(search, next_key));
     bool const due = decides || plan.kind == policy::StopPlan::Kind::probes;
-    if (due && policy::should_stop(plan, search.tracker)) break;
+    if (due && search.filter) plan = stop_plan(search);
+    if (due && policy::should_stop(plan, search.tracker) && saw_enough(search)) break;
   }
   return {};
 }
@@ -393,12 +338,15 @@ Status start_search(P& pager, float const* vector, SearchOptions const& options,
   search->skip_source = SearchSource::none;
   search->tau_scale = 1;
   search->epsilon = detail::epsilon_for(options.recall_target);
+  search->filter = options.filter && options.filter->count ? options.filter : nullptr;
   if (Status status = load_manifest(pager, &search->manifest); !status.ok()) return status;
   search->shape = shape_of(search->manifest.meta);
   uint32_t padded = search->shape.padded_dim;
   uint32_t scratch = search->shape.growing.entry_size > padded * 2 ? search->shape.growing.entry_size : padded * 2;
   search->scratch = static_cast<std::byte*>(pager.allocate(scratch));
   search->centroid = static_cast<float*>(pager.allocate(size_t(padded) * sizeof(float)));
+  if (search->filter)
+    search->keys = static_cast<std::byte*>(pager.allocate(detail::mask_chunk_blocks * quant::block_rows * 8));
   auto* header = static_cast<ObjectHeaderDisk*>(pager.allocate(sizeof(ObjectHeaderDisk)));
   for (auto const& object : search->manifest.objects) {
     bool readable = object.disk.state == ObjectState::live || object.disk.state == ObjectState::frozen;
@@ -407,6 +355,7 @@ Status start_search(P& pager, float const* vector, SearchOptions const& options,
   }
   pager.release(header);
   if (!vector) return {};
+  if (Status status = detail::choose_strategy(pager, *search, false); !status.ok() || search->gather) return status;
   for (uint32_t at = 0; at < search->epochs.count; at++)
     if (Status status = detail::rank_epoch(pager, *search, at); !status.ok()) return status;
   return search->epochs.count ? detail::load_stop_model(pager, *search) : Status{};
@@ -421,10 +370,14 @@ void release_search(P& pager, Search* search) {
     pager.release(query.table);
   }
   for (EpochRank& rank : search->epochs) pager.release(rank.view);
+  for (SearchSource& source : search->sources) {
+    if (source.columns) pager.release(source.columns);
+    if (source.pass_bits) pager.release(source.pass_bits);
+  }
   void* parts[] = {search->queries.items, search->sources.items, search->epochs.items,  search->order.items,
                    search->runs.items,    search->bounds.items,  search->pending.items, search->candidates.items,
                    search->scores.items,  search->top.items,     search->near.items,    search->scratch,
-                   search->centroid,      search->model};
+                   search->centroid,      search->model,         search->keys};
   for (void* part : parts)
     if (part) pager.release(part);
   release_manifest(pager, &search->manifest);
@@ -445,6 +398,10 @@ Status advance_search(P& pager, Search& search, uint32_t target) {
   }
   if (!search.flat_done)
     if (Status status = detail::scan_flat(pager, search); !status.ok()) return status;
+  if (search.probed == 0 && search.counters.gather_count == 0) {
+    if (Status status = detail::choose_strategy(pager, search, false); !status.ok()) return status;
+    if (search.gather) return detail::gather_rows(pager, search);
+  }
   return detail::probe_lists(pager, search);
 }
 

@@ -1,7 +1,7 @@
 // Rows of a search by their place: TIDs, delete bits, and the rows that have no distance to be ordered by.
 #pragma once
 #include "core/sets/bitmap.hpp"
-#include "store/search_state.hpp"
+#include "store/search_filter.hpp"
 
 namespace strata::store {
 
@@ -26,11 +26,13 @@ struct RowIterator {
   RowPass pass;
   uint32_t source;
   uint32_t row;
+  uint32_t block = 0;  // number of the block (of a sealed source) or page group that was looked at, from 1; 0: none yet
+  uint32_t mask = 0;   // sealed: rows of the block that pass the filter
+  uint8_t slots[format::growing_page_rows_max / 8] = {};  // growing: rows of the group that belong to the pass
 };
 
 template <Pager P>
-Status tid_of(P& pager, Search const& search, uint32_t at, uint32_t row, Tid* tid, uint16_t* flags = nullptr,
-              bool* deleted = nullptr) {
+Status tid_of(P& pager, Search const& search, uint32_t at, uint32_t row, Tid* tid) {
   SearchSource const& source = search.sources[at];
   if (!source.growing) {
     std::byte bytes[6];
@@ -43,21 +45,89 @@ Status tid_of(P& pager, Search const& search, uint32_t at, uint32_t row, Tid* ti
   return pager.read(block_of(*source.object, page_no), [&](format::PageView page) {
     Status status = format::check_page(page, format::PageKind::growing, source.object->id(), page_no);
     if (!status.ok()) return status;
-    auto const& header = page.as<format::GrowingPageDisk>();
     format::GrowingRowDisk stored;
-    std::memcpy(&stored, page.body() + sizeof header + size_t(slot) * growing.entry_size, sizeof stored);
+    std::memcpy(&stored, page.body() + sizeof(format::GrowingPageDisk) + size_t(slot) * growing.entry_size,
+                sizeof stored);
     *tid = format::load_tid(stored.tid);
-    if (flags) *flags = stored.flags;
-    if (deleted) *deleted = sets::bitmap_test(header.deleted, slot);
     return status;
   });
 }
 
-// The next row of the iterator's pass that is not deleted, in no particular order; *found = false at the end.
+namespace detail {
+
+inline RowPass pass_of(uint16_t flags) {
+  return flags & format::row_is_null ? RowPass::null : flags & format::row_is_zero ? RowPass::zero : RowPass::ranked;
+}
+
+// Finds the rows of one page group that belong to the pass, pass the filter and are not deleted. Columns lie on the
+// first page of a group.
+template <Pager P>
+Status look_at_group(P& pager, Search const& search, SearchSource const& source, RowIterator& iterator,
+                     uint32_t group) {
+  auto const& growing = search.shape.growing;
+  uint32_t const page_no = group * growing.group_page_count;
+  iterator.block = group + 1;
+  std::memset(iterator.slots, 0, sizeof iterator.slots);
+  return pager.read(block_of(*source.object, page_no), [&](format::PageView page) {
+    Status status = format::check_page(page, format::PageKind::growing, source.object->id(), page_no);
+    if (!status.ok()) return status;
+    auto const& header = page.as<format::GrowingPageDisk>();
+    uint32_t const rows = header.row_count < growing.capacity ? header.row_count : growing.capacity;
+    for (uint32_t slot = 0; slot < rows; slot++) {
+      std::byte const* const entry = page.body() + sizeof header + size_t(slot) * growing.entry_size;
+      format::GrowingRowDisk stored;
+      std::memcpy(&stored, entry, sizeof stored);
+      if (pass_of(stored.flags) == iterator.pass && !sets::bitmap_test(header.deleted, slot) &&
+          growing_passes(search, entry + sizeof stored, stored.hash))
+        sets::bitmap_set(iterator.slots, slot);
+    }
+    return status;
+  });
+}
+
+// *found: whether `row` is one to return; when not, the iterator stands on the next row to ask about.
+template <Pager P>
+Status try_growing_row(P& pager, Search const& search, SearchSource const& source, RowIterator& iterator, uint32_t row,
+                       bool* found) {
+  uint32_t const capacity = search.shape.growing.capacity, group = row / capacity, slot = row % capacity;
+  *found = false;
+  if (iterator.block != group + 1)
+    if (Status status = look_at_group(pager, search, source, iterator, group); !status.ok()) return status;
+  *found = sets::bitmap_test(iterator.slots, slot);
+  if (!*found && !sets::bitmap_any(iterator.slots, slot, capacity)) iterator.row = (group + 1) * capacity;
+  return {};
+}
+
+template <Pager P>
+Status try_sealed_row(P& pager, Search& search, SearchSource const& source, RowIterator& iterator, uint32_t row,
+                      bool* found) {
+  *found = true;
+  if (search.filter) {
+    uint32_t const block = row / quant::block_rows;
+    if (iterator.block != block + 1) {
+      Status status = mask_blocks(pager, search, source, block, block + 1, &iterator.mask);
+      if (!status.ok()) return status;
+      iterator.block = block + 1;
+    }
+    uint32_t const left = iterator.mask >> (row % quant::block_rows);
+    *found = left & 1;
+    if (left == 0) iterator.row = (block + 1) * quant::block_rows;
+    if (!*found) return {};
+  }
+  bool deleted;
+  Status status = is_deleted(pager, source, row, &deleted);
+  *found = !deleted;
+  return status;
+}
+
+}  // namespace detail
+
+// The next row of the iterator's pass that passes the filter and is not deleted, in no particular order; *found = false
+// at the end.
 template <Pager P>
 Status next_row(P& pager, Search& search, RowIterator& iterator, Tid* tid, bool* found) {
   *found = false;
-  for (; iterator.source < search.sources.count; iterator.source++, iterator.row = 0) {
+  for (; iterator.source < search.sources.count; iterator.source++, iterator.row = 0, iterator.block = 0) {
     SearchSource const& source = search.sources[iterator.source];
     uint32_t first = 0, end = source.row_count;
     if (!source.growing) {
@@ -69,19 +139,12 @@ Status next_row(P& pager, Search& search, RowIterator& iterator, Tid* tid, bool*
     }
     if (iterator.row < first) iterator.row = first;
     while (iterator.row < end) {
-      uint32_t row = iterator.row++;
+      uint32_t const row = iterator.row++;
       if ((row & 0x3FF) == 0) pager.check_interrupts();
-      uint16_t flags = 0;
-      bool deleted = false;
-      Status status = source.growing ? Status{} : detail::is_deleted(pager, source, row, &deleted);
-      if (status.ok() && !deleted) status = tid_of(pager, search, iterator.source, row, tid, &flags, &deleted);
-      if (!status.ok()) return status;
-      RowPass kind = flags & format::row_is_null   ? RowPass::null
-                     : flags & format::row_is_zero ? RowPass::zero
-                                                   : RowPass::ranked;
-      if (deleted || (source.growing && kind != iterator.pass)) continue;
-      *found = true;
-      return {};
+      Status status = source.growing ? detail::try_growing_row(pager, search, source, iterator, row, found)
+                                     : detail::try_sealed_row(pager, search, source, iterator, row, found);
+      if (status.ok() && *found) status = tid_of(pager, search, iterator.source, row, tid);
+      if (!status.ok() || *found) return status;
     }
   }
   return {};

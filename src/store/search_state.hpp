@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "core/policy/stop_rule.hpp"
+#include "store/column_search.hpp"
 #include "store/epoch.hpp"
 #include "store/growing.hpp"
 
@@ -20,20 +21,28 @@ constexpr float infinity = std::numeric_limits<float>::infinity();
 // the caller's snapshot are among them.
 constexpr uint32_t search_margin = 6;
 
+constexpr uint32_t search_condition_count_max = 32;
+
 struct SearchOptions {
   uint32_t probes = 0;  // lists probed for the first rows and for every continuation; 0: the stop rule decides
   double recall_target = 0.95;
+  segment::Filter const* filter = nullptr;  // only rows that pass are found; outlives the search
 };
 
 struct SearchCounters {
-  uint64_t list_count;       // lists probed
-  uint64_t run_count;        // (segment, list) pairs and flat segments scanned
-  uint64_t code_count;       // first-stage codes scanned
-  uint64_t growing_count;    // growing rows evaluated
-  uint64_t refined_count;    // second-stage codes evaluated
-  uint64_t candidate_count;  // candidates handed out: heap rows
+  uint64_t list_count;                                             // lists probed
+  uint64_t run_count;                                              // (segment, list) pairs and flat segments scanned
+  uint64_t code_count;                                             // first-stage codes scanned
+  uint64_t growing_count;                                          // growing rows evaluated
+  uint64_t refined_count;                                          // second-stage codes evaluated
+  uint64_t candidate_count;                                        // candidates handed out: heap rows
+  uint64_t masked_count;                                           // rows of scanned blocks that the filter left out
+  uint64_t bloom_test_count, bloom_skip_count, bloom_false_count;  // false: let through, and no row passed
   uint32_t segment_count;
-  uint32_t advance_count;  // how often the caller wanted more
+  uint32_t skipped_segment_count;  // by the filter
+  uint32_t skipped_list_count;     // by the filter
+  uint32_t gather_count;           // how often all rows that pass were evaluated without regard to lists
+  uint32_t advance_count;          // how often the caller wanted more
 };
 
 // One frame in use and the query in it.
@@ -55,7 +64,12 @@ struct SearchSource {
   uint32_t ranked_count, zero_count;  // sealed
   bool growing;
   bool has_deleted;
-  StreamDisk scan, refine, ids, bitmap, directory;
+  StreamDisk scan, refine, ids, bitmap, directory, hashes;
+  // What the filter leaves of a sealed source, see search_filter.hpp.
+  ColumnView* columns;              // of every condition on a column
+  uint8_t* pass_bits;               // rows that pass the conditions not in `blockwise`; null: all do
+  uint32_t blockwise;               // bit i: condition i is evaluated block by block
+  uint32_t pass_count;              // rows that pass all conditions: exact when blockwise is 0, else estimated
   std::byte const* kept_directory;  // the whole directory kept by the pager, or null
   static constexpr uint32_t none = UINT32_MAX;
 };
@@ -95,6 +109,10 @@ struct Pending {
   uint32_t at;  // row within the run
 };
 
+struct Moments {
+  double count, sum, sum2;
+};
+
 struct Search {
   IndexShape shape;
   SearchOptions options;
@@ -115,14 +133,20 @@ struct Search {
   Array<float> top;              // binary heap, the `target` smallest scores, largest first
   policy::StopModelDisk* model;  // of the newest calibrated epoch, or null
   policy::StopTracker tracker;
-  float tracked_offset;            // see tracked() in search_stop.hpp
-  float tau_scale;                 // see policy::tau_scale
-  float epsilon;                   // how many standard deviations first-stage bounds keep away from their estimates
-  uint32_t skip_source, skip_row;  // a row that is passed over: calibration, the query itself
-  uint32_t target;                 // rows wanted
-  Array<float> near;               // the same for the rows asked for, see search_margin
-  float tau_asked;                 // the largest of them, +inf while there are fewer: what the stop rule watches
-  float tau;                       // the target-th smallest score, +inf while there are fewer
+  float tracked_offset;             // see tracked() in search_stop.hpp
+  float tau_scale;                  // see policy::tau_scale
+  float epsilon;                    // how many standard deviations first-stage bounds keep away from their estimates
+  uint32_t skip_source, skip_row;   // a row that is passed over: calibration, the query itself
+  uint32_t target;                  // rows wanted
+  Array<float> near;                // the same for the rows asked for, see search_margin
+  float tau_asked;                  // the largest of them, +inf while there are fewer: what the stop rule watches
+  float tau;                        // the target-th smallest score, +inf while there are fewer
+  segment::Filter const* filter;    // null: every row passes
+  std::byte* keys;                  // scratch: keys of mask_chunk_blocks blocks
+  uint64_t seen_rows, passed_rows;  // of probed lists: how many there were, how many passed
+  uint64_t near_rows, near_passed;  // the same of the lists around the query
+  Moments spread;                   // of (score - key) / sqrt(key) of the rows that passed, in squared distances
+  bool gather;                      // rows that pass are so few that all of them are evaluated
   bool flat_done;
   std::byte* scratch;  // one growing entry or refine row
   float* centroid;

@@ -1,5 +1,7 @@
 // A search and its stop rule: what the rule is told, and what it is asked.
 #pragma once
+#include <cmath>
+
 #include "core/policy/stop_rule.hpp"
 #include "store/search_state.hpp"
 
@@ -26,10 +28,88 @@ inline uint32_t rows_asked(Search const& search) {
   return search.target > search_margin ? search.target - search_margin : 1;
 }
 
+// The k nearest of the rows that pass a filter lie among the k / share nearest of all, where `share` is that of the
+// rows that pass around the query, as far as it was seen.
+inline uint32_t rows_searched(Search const& search) {
+  double rows = rows_asked(search);
+  if (search.filter && search.passed_rows) rows *= double(search.seen_rows) / double(search.passed_rows);
+  return rows < 1e9 ? uint32_t(rows) : 1000000000;
+}
+
+// Models are calibrated up to stop_k_max rows. The lists that hold the nearest K rows beyond that lie on a line, both
+// axes logarithmic, from there to all rows in all lists.
+inline double lists_wanted(Search const& search) {
+  double const lists = search.order.count, base = policy::stop_k_max, rows = rows_searched(search);
+  double const all = double(search.ranked_total) > 2 * base ? double(search.ranked_total) : 2 * base;
+  if (rows <= base) return 0;
+  if (rows >= all) return lists;
+  double const known =
+      policy::expected_lists(search.model, search.options.recall_target, policy::stop_k_max, search.order.count);
+  return known * std::pow(rows / base, std::log(lists / known) / std::log(all / base));
+}
+
+// The lists around the query: how many say whether the filter keeps rows there as it does elsewhere.
+inline uint32_t near_list_count(Search const& search) {
+  double const lists = policy::expected_lists(search.model, search.options.recall_target, 10, search.order.count);
+  return lists > 4 ? uint32_t(lists) : 4;
+}
+
+// Whether fewer rows pass around the query than the filter lets through on average: then its rows lie elsewhere, and
+// the stop rule, which knows queries amid their neighbours, cannot tell.
+inline bool is_far(Search const& search) {
+  double passing = 0, rows = 0;
+  for (SearchSource const& source : search.sources) {
+    if (source.epoch == SearchSource::none) continue;
+    passing += source.pass_count;
+    rows += source.row_count;
+  }
+  double const expected = rows > 0 ? passing / rows * double(search.near_rows) : 0;
+  return double(search.near_passed) < 0.7 * expected - std::sqrt(expected);
+}
+
+// Rows that lists not probed may still have below tau, if scores lie around the keys of their lists as they did so far.
+inline double rows_missing(Search const& search) {
+  Moments const& spread = search.spread;
+  double const mean = spread.sum / spread.count, variance = spread.sum2 / spread.count - mean * mean;
+  double const sigma = std::sqrt(variance > 1e-9 ? variance : 1e-9);
+  double const rows_per_list = double(search.passed_rows) / search.probed;
+  double missing = 0;
+  for (uint32_t at = search.probed; at < search.order_sorted; at++) {
+    double const key = tracked(search, search.order[at].key), root = std::sqrt(key > 1e-20 ? key : 1e-20);
+    double const away = (key + mean * root - tracked(search, search.tau_asked)) / (sigma * root);
+    if (away > 4) return missing;
+    missing += rows_per_list * 0.5 * std::erfc(away * 0.7071067811865476);
+  }
+  return search.order_sorted == search.order.count ? missing : infinity;
+}
+
+// What a filtered search asks besides the stop rule.
+inline bool saw_enough(Search const& search) {
+  if (!search.filter || search.options.probes) return true;
+  if (double(search.probed) < lists_wanted(search)) return false;
+  if (!is_far(search)) return true;
+  return search.spread.count > 0 && rows_missing(search) <= (1 - search.options.recall_target) * rows_asked(search);
+}
+
+// Takes note of how far the scores of a list's rows lie from its key: runs [first_run, ...) are the list's.
+inline void note_spread(Search& search, float key, uint32_t first_run) {
+  double const center = tracked(search, key), root = std::sqrt(center > 1e-20 ? center : 1e-20);
+  for (uint32_t run = first_run; run < search.runs.count; run++) {
+    float const* bounds = search.bounds.items + search.runs[run].bounds_at;
+    for (uint32_t i = 0; i < search.runs[run].row_count; i++) {
+      if (bounds[i] == infinity) continue;
+      double const away = (tracked(search, bounds[i]) - center) / root;
+      search.spread.count++;
+      search.spread.sum += away;
+      search.spread.sum2 += away * away;
+    }
+  }
+}
+
 inline policy::StopPlan stop_plan(Search const& search) {
   if (search.options.probes)
     return policy::plan_fixed_probes(float(search.options.probes) * float(1 + search.counters.advance_count));
-  return policy::plan_stop(search.model, search.options.recall_target, rows_asked(search));
+  return policy::plan_stop(search.model, search.options.recall_target, rows_searched(search));
 }
 
 // Lists that a search is likely to need in all: how far ahead exact keys are worth computing.

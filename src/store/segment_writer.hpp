@@ -4,6 +4,7 @@
 // that nothing but the refine code ever has to be carried along.
 #pragma once
 #include "core/sets/bloom.hpp"
+#include "store/column_writer.hpp"
 #include "store/epoch.hpp"
 #include "store/growing.hpp"
 
@@ -30,7 +31,12 @@ enum SegmentStream : uint32_t {
   directory_at,
   segment_stream_count
 };
+
+// Streams that do not depend on filter columns; those of the columns come next.
+inline uint32_t fixed_stream_count(SegmentSpec const& spec) {
+  return spec.epoch ? segment_stream_count : segment_stream_count - 1;
 }
+}  // namespace detail
 
 // Puts a segment of this size into the manifest, state building. Requires LockName::merge. *target and *header are made
 // in pager memory for the SegmentWriter; publish or remove_object ends it.
@@ -45,8 +51,10 @@ Status begin_segment(P& pager, IndexShape const& shape, SegmentSpec const& spec,
   uint64_t blocks = (ranked + quant::block_rows - 1) / quant::block_rows;
   uint64_t bloom_bytes = uint64_t(sets::bloom_block_count(rows)) * sets::bloom_block_size;
   constexpr uint32_t body = format::page_body_size;
-  constexpr uint32_t bloom_page = body / sets::bloom_block_size * sets::bloom_block_size;
-  StreamPlan plans[detail::segment_stream_count] = {
+  constexpr uint32_t bloom_page = detail::bloom_page_size;
+  constexpr uint32_t plan_count_max = detail::segment_stream_count + column_stream_count * indexed_column_count_max;
+  static_assert(plan_count_max <= format::stream_count_max);
+  StreamPlan plans[plan_count_max] = {
       {StreamKind::ids, format::no_column, 6, body, rows * 6},
       {StreamKind::hashes, format::no_column, 8, body, rows * 8},
       {StreamKind::delete_bitmap, format::no_column, 0, body, (rows + 7) / 8},
@@ -57,8 +65,9 @@ Status begin_segment(P& pager, IndexShape const& shape, SegmentSpec const& spec,
       {StreamKind::refine_codes, format::no_column, shape.refine_size, body, ranked * shape.refine_size},
       {StreamKind::directory, format::no_column, sizeof(format::DirectoryEntryDisk), body,
        spec.epoch ? (uint64_t(spec.epoch->list_count) + 1) * sizeof(format::DirectoryEntryDisk) : 0}};
-  uint32_t page_count =
-      plan_streams(plans, spec.epoch ? detail::segment_stream_count : detail::segment_stream_count - 1, header);
+  uint32_t plan_count = detail::fixed_stream_count(spec);
+  plan_count += detail::plan_columns(shape.columns, rows, plans + plan_count);
+  uint32_t const page_count = plan_streams(plans, plan_count, header);
   header->kind = ObjectKind::segment;
   header->scan_bits = uint8_t(shape.scan.bits);
   header->row_count = spec.row_count;
@@ -90,7 +99,12 @@ class SegmentWriter {
  public:
   SegmentWriter(P& pager, IndexShape const& shape, SegmentSpec const& spec, ManifestObject const& target,
                 ObjectHeaderDisk* header)
-      : pager_(pager), shape_(shape), spec_(spec), header_(header), writer_(pager, target, header) {
+      : pager_(pager),
+        shape_(shape),
+        spec_(spec),
+        header_(header),
+        writer_(pager, target, header),
+        columns_(pager, shape.columns, spec.row_count, detail::fixed_stream_count(spec)) {
     block_bytes_ = quant::block_size(shape.padded_dim, shape.scan.bits);
     block_ = static_cast<std::byte*>(pager.allocate(block_bytes_));
     std::memset(block_, 0, block_bytes_);
@@ -120,6 +134,8 @@ class SegmentWriter {
     sets::bloom_add(tid_bloom_, bloom_block_count_, row.tid.key);
     sets::bloom_add(hash_bloom_, bloom_block_count_, row.hash);
     uint32_t at = row_count_++;
+    if (at >= spec_.row_count) return corrupt("segment got another number of rows than announced", at);
+    if (shape_.columns.count) columns_.set(at, row.columns);
     if (row.flags != 0) return {};
     if (spec_.epoch && (at == 0 || list != list_)) {
       if (Status status = start_list(list, at); !status.ok()) return status;
@@ -152,6 +168,7 @@ class SegmentWriter {
       writer_.append(detail::directory_at, directory_,
                      (size_t(spec_.epoch->list_count) + 1) * sizeof(format::DirectoryEntryDisk));
     }
+    columns_.finish(writer_);
     writer_.append_zeros(detail::bitmap_at, (uint64_t(row_count_) + 7) / 8);
     size_t bloom_bytes = size_t(bloom_block_count_) * sets::bloom_block_size;
     writer_.append(detail::tid_bloom_at, tid_bloom_, bloom_bytes);
@@ -196,6 +213,7 @@ class SegmentWriter {
   SegmentSpec spec_;
   ObjectHeaderDisk* header_;
   ObjectWriter<P> writer_;
+  ColumnWriter<P> columns_;
   uint32_t block_bytes_;
   std::byte* block_;
   float* z_;

@@ -1,5 +1,6 @@
 // What follows from the meta page alone: sizes and kinds of everything an index holds.
 #pragma once
+#include "core/format/columns.hpp"
 #include "core/format/growing.hpp"
 #include "core/format/meta.hpp"
 #include "core/quant/frame.hpp"
@@ -15,32 +16,32 @@ struct IndexShape {
   quant::ScanShape scan;
   format::GrowingShape growing;
   uint32_t refine_size;  // bytes of a refine row
+  format::ColumnsShape columns;
 };
 
-inline uint32_t columns_size(format::MetaDisk const& meta) {
-  uint32_t size = 0;
-  for (uint32_t i = 0; i < meta.column_count; i++) size += meta.column[i].size;
-  return size;
-}
-
 inline IndexShape shape_of(format::MetaDisk const& meta) {
+  format::ColumnsShape const columns = format::columns_shape(meta);
   return {meta.metric,
           meta.dim,
           meta.padded_dim,
           meta.seed,
           {meta.metric, meta.scan_bits, meta.padded_dim},
-          format::growing_shape(meta.padded_dim, columns_size(meta)),
-          quant::refine_row_size(meta.padded_dim)};
+          format::growing_shape(meta.padded_dim, columns.total_size),
+          quant::refine_row_size(meta.padded_dim),
+          columns};
 }
 
-// The fixed part of the meta page of a new index without filter columns.
-inline format::MetaDisk meta_for(uint32_t dim, Metric metric, uint64_t seed) {
+// The fixed part of the meta page of a new index. column_count <= indexed_column_count_max.
+inline format::MetaDisk meta_for(uint32_t dim, Metric metric, uint64_t seed,
+                                 format::ColumnDisk const* columns = nullptr, uint32_t column_count = 0) {
   format::MetaDisk meta{};
   meta.dim = dim;
   meta.padded_dim = quant::padded_dim_of(dim);
   meta.metric = metric;
   meta.scan_bits = uint8_t(quant::scan_bits_of(meta.padded_dim));
-  meta.entry_size = format::growing_shape(meta.padded_dim, 0).entry_size;
+  meta.column_count = uint8_t(column_count);
+  for (uint32_t i = 0; i < column_count; i++) meta.column[i] = columns[i];
+  meta.entry_size = format::growing_shape(meta.padded_dim, format::columns_shape(meta).total_size).entry_size;
   meta.seed = seed;
   return meta;
 }

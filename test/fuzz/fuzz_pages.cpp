@@ -39,12 +39,14 @@ struct Shape {
   uint32_t sealed_count;   // rows in the first segment
   uint32_t list_count;     // 0: flat
   uint32_t growing_count;  // rows that stay in the growing segment
+  uint32_t column_count;   // filter columns
 };
-constexpr Shape shapes[] = {{3, Metric::l2, 0, 0, 200},
-                            {20, Metric::inner_product, 90, 0, 5},
-                            {20, Metric::cosine, 150, 6, 40},
-                            {9000, Metric::l2, 2, 0, 3},
-                            {16, Metric::l2, 300, 12, 0}};
+constexpr Shape shapes[] = {{3, Metric::l2, 0, 0, 200, 0},       {20, Metric::inner_product, 90, 0, 5, 0},
+                            {20, Metric::cosine, 150, 6, 40, 0}, {9000, Metric::l2, 2, 0, 3, 0},
+                            {16, Metric::l2, 300, 12, 0, 0},     {4, Metric::l2, 200, 5, 30, 2},
+                            {4, Metric::cosine, 60, 0, 10, 3}};
+constexpr format::ColumnDisk columns[] = {
+    {format::ColumnKind::fixed, 4, 0, 0}, {format::ColumnKind::hash, 8, 0, 0}, {format::ColumnKind::fixed, 1, 0, 0}};
 constexpr uint32_t shape_count = std::size(shapes);
 
 void insert(HostilePager& pager, store::Inserter& inserter, Shape const& shape, uint32_t row) {
@@ -54,14 +56,18 @@ void insert(HostilePager& pager, store::Inserter& inserter, Shape const& shape, 
   for (float& x : vector) x = float(random.unit() + row % 5), norm2 += double(x) * x;
   if (shape.metric == Metric::cosine)
     for (float& x : vector) x = float(x / std::sqrt(norm2));
+  std::byte keys[64] = {};
+  format::ColumnsShape const& kept = inserter.shape.columns;
+  for (uint32_t column = 0; column < kept.count; column++)
+    format::set_column(kept, column, mix64(row) % 5 * (column + 1), row % 7 == column, keys);
   uint16_t flags = row % 11 == 7 ? format::row_is_null : row % 11 == 8 ? format::row_is_zero : 0;
-  must(store::insert_row(pager, inserter, Tid::of(row / 50, uint16_t(row % 50 + 1)), flags, row, "",
+  must(store::insert_row(pager, inserter, Tid::of(row / 50, uint16_t(row % 50 + 1)), flags, row, keys,
                          flags ? nullptr : vector.data()));
 }
 
 std::vector<sim::Content> make_index(Shape const& shape) {
   HostilePager pager;
-  must(store::create_index(pager, store::meta_for(shape.dim, shape.metric, 3)));
+  must(store::create_index(pager, store::meta_for(shape.dim, shape.metric, 3, columns, shape.column_count)));
   store::MetaDisk meta;
   must(store::read_meta(pager, &meta));
   store::Inserter* lanes[2] = {store::open_inserter(pager, meta, 0), store::open_inserter(pager, meta, 1)};
@@ -162,10 +168,12 @@ struct Outcome {
   }
 };
 
-void search_all(HostilePager& pager, uint32_t dim, Outcome* outcome) {
+void search_all(HostilePager& pager, uint32_t dim, segment::Filter const* filter, Outcome* outcome) {
   std::vector<float> vector(std::max(dim, 1u), 0.25f);
   store::Search* search = nullptr;
-  Status status = store::start_search(pager, vector.data(), {}, &search);
+  store::SearchOptions options;
+  options.filter = filter;
+  Status status = store::start_search(pager, vector.data(), options, &search);
   for (uint32_t target = 3; status.ok() && !store::search_exhausted(*search); target *= 4) {
     require(target < 1u << 30, "a search of a small index is not exhausted");
     status = store::advance_search(pager, *search, target);
@@ -191,6 +199,19 @@ void search_all(HostilePager& pager, uint32_t dim, Outcome* outcome) {
   outcome->note(status);
 }
 
+// Each row passes one of three conditions on every column.
+void search_by_columns(HostilePager& pager, store::MetaDisk const& meta, Outcome* outcome) {
+  for (uint16_t column = 0; column < meta.column_count; column++) {
+    segment::Condition const conditions[] = {{column, segment::Test::range, 0, 1, nullptr, 0},
+                                             {column, segment::Test::range, 2, UINT64_MAX, nullptr, 0},
+                                             {column, segment::Test::null, 0, 0, nullptr, 0}};
+    for (segment::Condition const& condition : conditions) {
+      segment::Filter const filter{&condition, 1};
+      search_all(pager, meta.dim, &filter, outcome);
+    }
+  }
+}
+
 void count_rows(HostilePager& pager, Outcome* outcome) {
   store::Manifest manifest{};
   Status status = store::load_manifest(pager, &manifest);
@@ -214,10 +235,11 @@ void change_all(HostilePager& pager, Outcome* outcome) {
   outcome->note(status);
   if (status.ok()) {
     std::vector<float> vector(meta.dim, 0.5f);
+    std::byte const keys[256] = {};
     auto* inserter = store::open_inserter(pager, meta, 0);
     for (uint64_t i = 0; i < 3 && status.ok(); i++)
       outcome->note(status =
-                        store::insert_row(pager, *inserter, Tid::of(9000, uint16_t(1 + i)), 0, i, "", vector.data()));
+                        store::insert_row(pager, *inserter, Tid::of(9000, uint16_t(1 + i)), 0, i, keys, vector.data()));
   }
   pager.lock(store::LockName::merge);
   pager.horizon = UINT64_MAX;
@@ -240,10 +262,14 @@ void run(HostilePager& pager) {
   bool const has_meta = store::read_meta(pager, &meta).ok();
   Outcome searched, changed;
   count_rows(pager, &searched);
-  search_all(pager, has_meta ? meta.dim : 1, &searched);
+  search_all(pager, has_meta ? meta.dim : 1, nullptr, &searched);
+  Outcome filtered;
+  if (has_meta) search_by_columns(pager, meta, &filtered);
   if (verdict.ok()) {
     must(searched.status);
     require(searched.row_count == checked.row_count, "the search lost rows of an index that check accepts");
+    must(filtered.status);
+    require(filtered.row_count == checked.row_count * meta.column_count, "conditions lost rows");
   }
   change_all(pager, &changed);
   Status const afterwards = store::check(pager, &again);

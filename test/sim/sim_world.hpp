@@ -33,6 +33,8 @@ struct ModelRow {
 struct OpenSearch {
   store::Search* search;
   std::vector<float> vector;
+  segment::Condition condition;  // of `filter`, when there is one
+  segment::Filter filter;
   uint64_t xid;
   size_t begin;
   store::RowIterator iterator;
@@ -56,12 +58,27 @@ class World {
 
   World(uint64_t seed, uint32_t dim_, Metric metric_) : random(seed), dim(dim_), metric(metric_) {
     pager.seed(seed * 7 + 1);
-    must(store::create_index(pager, store::meta_for(dim, metric, seed)), "create");
+    must(store::create_index(pager, store::meta_for(dim, metric, seed, column_kinds, column_count)), "create");
     store::MetaDisk meta;
     must(store::read_meta(pager, &meta), "meta");
     for (auto& session : inserters_)
       for (uint32_t lane = 0; lane < store::lane_count_max; lane++)
         session[lane] = store::open_inserter(pager, meta, lane);
+  }
+
+  // Filter columns: kept with every row, whatever happens to it.
+  static constexpr uint32_t column_count = 2;
+  static constexpr format::ColumnDisk column_kinds[column_count] = {{format::ColumnKind::fixed, 4, 0, 0},
+                                                                    {format::ColumnKind::hash, 8, 0, 0}};
+  static uint64_t column_key(uint64_t row, uint32_t column) {
+    return column == 0 ? mix64(row) % 7 : mix64(row * 3 + 1);
+  }
+  static bool column_is_null(uint64_t row, uint32_t column) { return (row + column) % 11 == 0; }
+  static std::vector<std::byte> columns_of(format::ColumnsShape const& shape, uint64_t row) {
+    std::vector<std::byte> columns(shape.total_size);
+    for (uint32_t column = 0; column < column_count; column++)
+      format::set_column(shape, column, column_key(row, column), column_is_null(row, column), columns.data());
+    return columns;
   }
 
   static void must(Status status, char const* what) {
@@ -95,7 +112,8 @@ class World {
     rows.push_back(model);
     std::vector<float> vector = vector_of(row);
     auto& inserter = *inserters_[pager.in_hook() ? 1 : 0][random.below(store::lane_count_max)];
-    must(store::insert_row(pager, inserter, Tid{model.tid}, model.flags, row, nullptr,
+    std::vector<std::byte> const columns = columns_of(inserter.shape.columns, row);
+    must(store::insert_row(pager, inserter, Tid{model.tid}, model.flags, row, columns.data(),
                            model.flags ? nullptr : vector.data()),
          "insert");
     rows[row].insert_end = pager.log.size();
@@ -189,6 +207,10 @@ class World {
     searches_.push_back(std::move(open));
     OpenSearch& kept = searches_.back();
     store::SearchOptions options;
+    kept.filter = {&kept.condition, uint32_t(random.below(2))};
+    kept.condition = {0, segment::Test::range, 0, random.below(7), nullptr, 0};
+    kept.condition.low = kept.condition.high;
+    options.filter = &kept.filter;
     must(store::start_search(pager, kept.vector.data(), options, &kept.search), "start_search");
     kept.busy = false;
   }
@@ -266,7 +288,9 @@ class World {
     for (uint64_t i = 0; i < rows.size(); i++) {
       size_t count = open.seen.count(i);
       if (count > 1) throw std::runtime_error("search returned a row twice");
-      bool wanted = rows[i].insert_end <= open.begin && rows[i].delete_begin == SIZE_MAX;
+      bool passes = open.filter.count == 0 || segment::passes(open.condition, column_key(i, 0), column_is_null(i, 0));
+      if (count && !passes) throw std::runtime_error("search returned a row that does not pass its filter");
+      bool wanted = passes && rows[i].insert_end <= open.begin && rows[i].delete_begin == SIZE_MAX;
       if (wanted && count == 0) throw std::runtime_error("search lost a row");
     }
   }
@@ -295,6 +319,9 @@ inline std::vector<Entry> collect_entries(SimPager& pager) {
       if (sets::bitmap_test(source.deleted, row)) continue;
       store::RowView view;
       World::must(store::fetch_row(pager, shape, source, row, &view), "fetch_row");
+      std::vector<std::byte> const columns = World::columns_of(shape.columns, view.hash);
+      if (std::memcmp(columns.data(), view.columns, columns.size()) != 0)
+        throw std::runtime_error("row has other columns than it was inserted with");
       entries.push_back({view.hash, view.tid.key, view.flags});
     }
     store::close_source(pager, &source);

@@ -69,7 +69,7 @@ inline Status check_meta(MetaDisk const& meta) {
       meta.padded_dim != (meta.dim + padding_unit - 1) / padding_unit * padding_unit)
     return corrupt("meta page has impossible dimensions", meta.dim);
   if (int(meta.metric) < 1 || int(meta.metric) > 3 || meta.scan_bits < 1 || meta.scan_bits > 2 ||
-      meta.column_count > filter_column_count_max || meta.active_slot > 1)
+      meta.column_count > indexed_column_count_max || meta.active_slot > 1)
     return corrupt("meta page has impossible values");
   for (uint32_t i = 0; i < meta.column_count; i++) {
     ColumnDisk const& column = meta.column[i];

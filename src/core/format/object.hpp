@@ -13,7 +13,8 @@
 //   absent ids            6 bytes a row: the TID hashes         8 bytes a row: hash of the canonical vector scan codes
 //   blocks of 32 ranked rows (quant/scan_code.hpp), lists follow each other without padding refine codes
 //   quant/refine_code.hpp, one row after the other delete bitmap  1 bit a row bloom          split blocks over the
-//   column: tid_column, hash_column, or a filter column column         one filter column, values of item_size bytes
+//   column: tid_column, hash_column, or a filter column
+//   column, column_order, column_summary  one filter column each: format/columns.hpp
 // Streams of an epoch: centroids (half[padded_dim] each), centroid codes (scan blocks against the origin), list
 // residuals (f32 mean squared residual at training), stop model. Stream of a frame: mean (float[padded_dim]). History:
 // v1 as here.
@@ -41,9 +42,12 @@ enum class StreamKind : uint16_t {
   list_residuals = 11,
   stop_model = 12,
   mean = 13,
+  column_order = 14,
+  column_summary = 15,
 };
-constexpr uint16_t stream_kind_count = 14;
-static_assert(int(StreamKind::directory) == 1 && int(StreamKind::delete_bitmap) == 6 && int(StreamKind::mean) == 13);
+constexpr uint16_t stream_kind_count = 16;
+static_assert(int(StreamKind::directory) == 1 && int(StreamKind::delete_bitmap) == 6 && int(StreamKind::mean) == 13 &&
+              int(StreamKind::column_summary) == 15);
 
 constexpr uint16_t no_column = 0;
 constexpr uint16_t tid_column = 0xFFFF;   // bloom over TIDs

@@ -16,7 +16,7 @@ constexpr uint64_t seed_of(uint32_t dim) {
 }
 
 store::MetaDisk create_empty(PgPager& pager, RowShape const& shape) {
-  store::MetaDisk const meta = store::meta_for(shape.dim, shape.column.metric, seed_of(shape.dim));
+  store::MetaDisk const meta = meta_for(shape, seed_of(shape.dim));
   report(store::create_index(pager, meta));
   return meta;
 }

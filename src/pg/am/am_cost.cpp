@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "pg/am/am_callbacks.hpp"
+#include "pg/am/filter_cost.hpp"
 #include "pg/am/index_stats.hpp"
 #include "pg/settings.hpp"
 
@@ -18,6 +19,7 @@ constexpr double bytes_per_operator = 500;  // codes that are read in the time o
 constexpr double survivor_share = 0.03;     // of scanned rows that need their refine code
 constexpr double lists_read_min = 8;        // a scan reads at least about this many lists
 constexpr double limit_default = 16;        // rows, when the planner does not know
+constexpr double filtered_growth = 0.4;     // lists that are read grow with this power of 1 / selectivity
 constexpr double descent_cost_in_operators =
     50;  // of pages that are in memory anyway, as the server's indexes count it
 
@@ -81,8 +83,8 @@ void am_cost_estimate(PlannerInfo* root, IndexPath* path, double loop_count, Cos
   *correlation = 0;
   *selectivity = 1;
   *pages = info->pages;
-  // Without an order there is nothing to gain: a sequential scan returns the same rows for less.
-  if (path->indexorderbys == NIL) {
+  // Without an order and a condition there is nothing to gain: a sequential scan returns the same rows for less.
+  if (path->indexorderbys == NIL && path->indexclauses == NIL) {
     disable_path(path);
     *startup_cost = *total_cost = get_float8_infinity();
     return;
@@ -92,12 +94,25 @@ void am_cost_estimate(PlannerInfo* root, IndexPath* path, double loop_count, Cos
   get_tablespace_page_costs(info->reltablespace, &random_page, &seq_page);
   if (loop_count > 1) random_page = seq_page = Min(seq_page, random_page) * 0.5;  // repeated scans find pages in memory
 
-  double const limit = root->limit_tuples > 0 ? Min(root->limit_tuples, 1e6) : limit_default;
-  *startup_cost = code_cost(stats, scanned_share(stats, limit), seq_page, random_page);
+  FilterCost const filter = filter_cost(root, path, stats, seq_page);
+  double const rows = Max(Max(info->tuples, 1) * filter.pushed, 1);
   // The distance of every row that is returned is computed here; the heap page is charged by the caller.
-  double const rows = Max(info->tuples, 1);
-  *total_cost = Max(*startup_cost, code_cost(stats, 1, seq_page, random_page)) +
-                rows * (cpu_index_tuple_cost + 2 * cpu_operator_cost);
+  Cost const row_cost = cpu_index_tuple_cost + 2 * cpu_operator_cost;
+  *selectivity = filter.pushed;
+  if (path->indexorderbys == NIL) {
+    *startup_cost = filter.setup;
+    *total_cost = filter.setup + walk_cost(stats, rows, seq_page) + rows * row_cost;
+    return;
+  }
+  // Rows that fail the conditions the index does not know are asked for, too; of the rows that are scanned, only those
+  // that pass the ones it knows count.
+  double const limit = (root->limit_tuples > 0 ? Min(root->limit_tuples, 1e6) : limit_default) / filter.residual;
+  double const share = scanned_share(stats, limit / filter.pushed) * std::pow(1 / filter.pushed, filtered_growth);
+  Cost const probe = code_cost(stats, Min(share, 1), seq_page, random_page);
+  Cost const all = code_cost(stats, 1, seq_page, random_page);
+  Cost const gather = filter.selects ? gather_cost(stats, rows, seq_page) : all;
+  *startup_cost = filter.setup + Min(probe, gather);
+  *total_cost = Max(*startup_cost, filter.setup + Min(all, gather)) + rows * row_cost;
 }
 
 }  // namespace strata::pg

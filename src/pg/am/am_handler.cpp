@@ -19,10 +19,10 @@ void fill_routine(IndexAmRoutine* routine) {
   routine->amcanorderbyop = true;
   routine->amcanbackward = false;
   routine->amcanunique = false;
-  routine->amcanmulticol = false;
+  routine->amcanmulticol = true;
   routine->amoptionalkey = true;  // a scan needs no condition: every row is in the index, those with NULL too
-  routine->amsearcharray = false;
-  routine->amsearchnulls = false;
+  routine->amsearcharray = true;
+  routine->amsearchnulls = true;
   routine->amstorage = false;
   routine->amclusterable = false;
   routine->ampredlocks = false;

@@ -4,9 +4,9 @@
 #include "pg/postgres.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "pg/am/am_callbacks.hpp"
-#include "pg/am/scan_limit.hpp"
 #include "pg/am/scan_state.hpp"
 #include "pg/settings.hpp"
 
@@ -55,39 +55,89 @@ double score_scale(Metric metric) {
 }
 
 void check_scan(IndexScanDesc scan) {
-  if (scan->numberOfOrderBys != 1) elog(ERROR, "ivf index scans need one order");
+  if (scan->numberOfOrderBys > 1) elog(ERROR, "ivf index scans know one order");
   // Row versions are trusted to be what was indexed, which only snapshots older than any reuse of their place allow.
   if (!IsMVCCSnapshot(scan->xs_snapshot))
     ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("ivf index scans need an MVCC snapshot"),
                     errhint("Exclusion constraints cannot use an ivf index.")));
 }
 
-// Reads the query and starts the search; leaves the phase set.
+void read_filter(IndexScanDesc scan) {
+  ScanState* const state = state_of(scan);
+  state->filter = read_scan_keys(state->shape, scan->keyData, scan->numberOfKeys);
+  if (!state->plan.node) return;
+  auto const* const plan = reinterpret_cast<Scan const*>(state->plan.node->plan);
+  read_plan_quals(scan->indexRelation, state->shape, plan->scanrelid, plan->plan.qual, state->filter);
+}
+
+// Rows of the index that pass its filter, as far as is known; growing rows are not looked at yet.
+double known_rows(store::Search const& search) {
+  double rows = 0;
+  for (store::SearchSource const& source : search.sources)
+    rows += search.filter && !source.growing ? source.pass_count : source.row_count;
+  return rows;
+}
+
+// A radius in the space of scores.
+double end_of_radius(Metric metric, double radius) {
+  if (std::isnan(radius)) return get_float8_infinity();
+  if (metric == Metric::l2) return radius > 0 ? radius * radius : -1;
+  return radius * score_scale(metric);
+}
+
+// The vector whose neighbours are wanted: that of ORDER BY, or the center of a radius. *query = null: none.
+Row read_query(IndexScanDesc scan, Datum* query) {
+  ScanState* const state = state_of(scan);
+  ScanFilter const& filter = *state->filter;
+  RowShape const& shape = state->shape;
+  bool const ordered = scan->numberOfOrderBys == 1;
+  if (ordered ? (scan->orderByData->sk_flags & SK_ISNULL) != 0 : !filter.has_within)
+    return {format::row_is_null, 0, nullptr};
+  *query = ordered ? scan->orderByData->sk_argument : filter.center;
+  VectorRef const ref = vector_ref(*query, shape.column.element);
+  if (ref.dim != shape.dim)
+    ereport(ERROR,
+            (errcode(ERRCODE_DATA_EXCEPTION), errmsg("different vector dimensions %u and %u", shape.dim, ref.dim)));
+  state->query = static_cast<float*>(state->pager.allocate(shape.dim * sizeof(float)));
+  Row const row = make_row(shape, *query, false, state->query);
+  // Beside another order a radius is left to the executor.
+  bool radius = filter.has_within;
+  if (radius && ordered) {
+    VectorRef const center = vector_ref(filter.center, shape.column.element);
+    size_t const size = shape.dim * (shape.column.element == Element::float32 ? sizeof(float) : sizeof(uint16_t));
+    radius = center.dim == ref.dim && memcmp(center.elements, ref.elements, size) == 0;
+  }
+  if (radius) state->distance_end = end_of_radius(shape.column.metric, filter.radius);
+  return row;
+}
+
+// Reads conditions and query and starts the search; leaves the phase set.
 void start(IndexScanDesc scan) {
   ScanState* const state = state_of(scan);
   check_scan(scan);
   count_index_search(scan);
   state->pager = PgPager(scan->indexRelation, scan->heapRelation, PageAccess::random, MAIN_FORKNUM, state->context);
-  ScanKey const order = scan->orderByData;
-  RowShape const& shape = state->shape;
-  Row row{format::row_is_null, 0, nullptr};
-  if (!(order->sk_flags & SK_ISNULL)) {
-    VectorRef const query = vector_ref(order->sk_argument, shape.column.element);
-    if (query.dim != shape.dim)
-      ereport(ERROR,
-              (errcode(ERRCODE_DATA_EXCEPTION), errmsg("different vector dimensions %u and %u", shape.dim, query.dim)));
-    state->query = static_cast<float*>(state->pager.allocate(shape.dim * sizeof(float)));
-    row = make_row(shape, order->sk_argument, false, state->query);
-    if (row.vector)
-      state->heap = open_scan_heap(scan->heapRelation, scan->indexRelation, scan->xs_snapshot, shape.column, query);
-  }
+  read_filter(scan);
+  ScanFilter const& filter = *state->filter;
+  state->distance_end = get_float8_infinity();
+  Datum query = Datum(0);
+  Row const row = read_query(scan, &query);
+  if (row.vector)
+    state->heap = open_scan_heap(scan->heapRelation, scan->indexRelation, scan->xs_snapshot, state->shape.column,
+                                 vector_ref(query, state->shape.column.element));
   store::SearchOptions options;
   options.probes = uint32_t(settings.probes);
   options.recall_target = settings.recall_target;
-  report(store::start_search(state->pager, row.vector, options, &state->search));
+  options.filter = &filter.filter;
+  // Without an order only a radius ranks; rows without a vector are in no radius.
+  bool const in_radius = filter.has_within && scan->numberOfOrderBys == 0;
+  float const* const vector = filter.null_only ? nullptr : row.vector;
+  report(store::start_search(state->pager, vector, options, &state->search));
+  state->wanted_rows = rows_wanted(state->plan, known_rows(*state->search));
   state->last_distance = -get_float8_infinity();
-  state->rows = {store::RowPass::ranked, 0, 0};
-  state->phase = row.vector ? ScanPhase::ordered : ScanPhase::unordered;
+  state->rows = {filter.null_only ? store::RowPass::null : store::RowPass::ranked, 0, 0};
+  state->phase = vector ? ScanPhase::ordered : ScanPhase::unordered;
+  if (filter.never || (filter.null_only && filter.not_null) || (in_radius && !vector)) state->phase = ScanPhase::done;
 }
 
 // Gives the nearest candidate its exact distance.
@@ -148,7 +198,8 @@ bool next_unordered(ScanState* state, Tid* tid) {
     bool found;
     report(store::next_row(state->pager, *state->search, state->rows, tid, &found));
     if (found) return true;
-    if (state->rows.pass == store::RowPass::null) return false;
+    bool const last = state->rows.pass == (state->filter->not_null ? store::RowPass::zero : store::RowPass::null);
+    if (last) return false;
     state->rows = {state->rows.pass == store::RowPass::ranked ? store::RowPass::zero : store::RowPass::null, 0, 0};
   }
 }
@@ -159,13 +210,17 @@ bool next_tid(ScanState* state, Tid* tid) {
     case ScanPhase::done:
       return false;
     case ScanPhase::ordered:
-      if (next_ordered(state, tid)) return true;
+      if (state->last_distance < state->distance_end && next_ordered(state, tid)) return true;
       begin_late(state);
       [[fallthrough]];
     case ScanPhase::late:
       if (state->late_at < state->late.count) {
         *tid = state->late[state->late_at++].tid;
         return true;
+      }
+      if (state->distance_end < get_float8_infinity()) {
+        state->phase = ScanPhase::done;
+        return false;
       }
       state->rows = {store::RowPass::zero, 0, 0};
       state->phase = ScanPhase::unordered;
@@ -193,7 +248,7 @@ void am_rescan(IndexScanDesc scan, ScanKey keys, int /* key_count */, ScanKey or
   if (keys && scan->numberOfKeys > 0) memmove(scan->keyData, keys, size_t(scan->numberOfKeys) * sizeof(ScanKeyData));
   if (order_bys && scan->numberOfOrderBys > 0)
     memmove(scan->orderByData, order_bys, size_t(scan->numberOfOrderBys) * sizeof(ScanKeyData));
-  state_of(scan)->wanted_rows = rows_wanted(scan->indexRelation, order_bys);
+  state_of(scan)->plan = scan_plan(scan->indexRelation, order_bys);
 }
 
 bool am_get_tuple(IndexScanDesc scan, ScanDirection direction) {
@@ -208,7 +263,7 @@ bool am_get_tuple(IndexScanDesc scan, ScanDirection direction) {
   if (!found) return false;
   state->returned_count++;
   set_item_pointer(&scan->xs_heaptid, tid);
-  scan->xs_recheck = false;
+  scan->xs_recheck = state->filter->recheck;
   scan->xs_recheckorderby = false;
   return true;
 }

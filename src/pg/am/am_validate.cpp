@@ -2,6 +2,7 @@
 #include "pg/postgres.hpp"
 
 #include "pg/am/am_callbacks.hpp"
+#include "pg/am/filter_key.hpp"
 #include "pg/am/opclass.hpp"
 
 namespace strata::pg {
@@ -41,25 +42,40 @@ bool check_procedures(Subject const& subject, CatCList* procedures) {
   return found ? valid : complain(subject, psprintf("is missing support function %d", column_class_procedure));
 }
 
+bool is_filter_strategy(uint16 strategy) {
+  return (strategy >= less && strategy <= greater) || strategy == within_strategy;
+}
+
+bool check_distance(Subject const& subject, Form_pg_amop form, char const* name) {
+  bool valid = true;
+  if (form->amoppurpose != AMOP_ORDER || get_op_rettype(form->amopopr) != FLOAT8OID ||
+      !opfamily_can_sort_type(form->amopsortfamily, FLOAT8OID))
+    valid = complain(subject, psprintf("contains incorrect ORDER BY specification for operator %s", name));
+  if (!check_amop_signature(form->amopopr, FLOAT8OID, form->amoplefttype, form->amoprighttype))
+    valid = complain(subject, psprintf("contains operator %s with wrong signature", name));
+  return valid;
+}
+
+// A class has the operator that orders its vectors, or the one that finds equal values.
 bool check_operators(Subject const& subject, CatCList* operators) {
   bool valid = true;
   bool found = false;
   for (int i = 0; i < operators->n_members; i++) {
     Form_pg_amop const form = reinterpret_cast<Form_pg_amop>(GETSTRUCT(&operators->members[i]->tuple));
     char const* const name = format_operator(form->amopopr);
-    if (form->amopstrategy != distance_strategy) {
+    bool const own = form->amoplefttype == subject.type && form->amoprighttype == subject.type;
+    if (form->amopstrategy == distance_strategy) {
+      valid = check_distance(subject, form, name) && valid;
+    } else if (!is_filter_strategy(form->amopstrategy)) {
       valid =
           complain(subject, psprintf("contains operator %s with invalid strategy number %d", name, form->amopstrategy));
       continue;
+    } else if (form->amoppurpose != AMOP_SEARCH || get_op_rettype(form->amopopr) != BOOLOID) {
+      valid = complain(subject, psprintf("contains incorrect search specification for operator %s", name));
     }
-    if (form->amoppurpose != AMOP_ORDER || get_op_rettype(form->amopopr) != FLOAT8OID ||
-        !opfamily_can_sort_type(form->amopsortfamily, FLOAT8OID))
-      valid = complain(subject, psprintf("contains incorrect ORDER BY specification for operator %s", name));
-    if (!check_amop_signature(form->amopopr, FLOAT8OID, form->amoplefttype, form->amoprighttype))
-      valid = complain(subject, psprintf("contains operator %s with wrong signature", name));
-    if (form->amoplefttype == subject.type && form->amoprighttype == subject.type) found = true;
+    if (own && (form->amopstrategy == distance_strategy || form->amopstrategy == equal)) found = true;
   }
-  return found ? valid : complain(subject, psprintf("is missing operator %d", distance_strategy));
+  return found ? valid : complain(subject, psprintf("is missing operator %d or %d", distance_strategy, int(equal)));
 }
 
 char* family_name(Oid family) {

@@ -32,8 +32,9 @@ struct Loader {
   SortedRows result;
 };
 
-std::byte* codes_of(char* record) {
-  return reinterpret_cast<std::byte*>(record + VARHDRSZ + sizeof(SortedRowHead));
+std::byte* codes_of(Loader const& loader, char* record) {
+  return reinterpret_cast<std::byte*>(record + VARHDRSZ + sizeof(SortedRowHead) +
+                                      loader.build->shape.columns.total_size);
 }
 
 void put_row(Loader* loader, uint32_t segment, uint32_t list, char* record) {
@@ -49,8 +50,8 @@ void put_row(Loader* loader, uint32_t segment, uint32_t list, char* record) {
 void flush_batch(Loader* loader) {
   if (loader->batch_count == 0) return;
   if (loader->list_count > 0)
-    cluster::assign_codes(loader->centroids, codes_of(loader->records), loader->record_size, loader->batch_count,
-                          loader->lists, nullptr, loader->scratch);
+    cluster::assign_codes(loader->centroids, codes_of(*loader, loader->records), loader->record_size,
+                          loader->batch_count, loader->lists, nullptr, loader->scratch);
   else
     memset(loader->lists, 0, loader->batch_count * sizeof(uint32_t));
   for (uint32_t i = 0; i < loader->batch_count; i++)
@@ -81,16 +82,18 @@ void load_row(Relation, ItemPointer tid, Datum* values, bool* isnull, bool, void
   char* const record = loader->records + at * loader->record_size;
   SortedRowHead const head{tid_of(tid).key, row.hash, row.flags, {}};
   memcpy(record + VARHDRSZ, &head, sizeof head);
+  size_t const head_size = sizeof head + shape.columns.total_size;
+  make_columns(loader->build->row_shape, values, isnull, reinterpret_cast<std::byte*>(record + VARHDRSZ + sizeof head));
   if (!row.vector) {
     bool const is_zero = row.flags == format::row_is_zero;
     (is_zero ? counts->zero_count : counts->null_count)++;
-    SET_VARSIZE(record, VARHDRSZ + sizeof head);
+    SET_VARSIZE(record, VARHDRSZ + head_size);
     put_row(loader, segment, loader->list_count + (is_zero ? 1 : 2), record);
     return;
   }
   counts->ranked_count++;
   quant::to_frame(loader->frame, row.vector, loader->z);
-  quant::encode_refine(shape.padded_dim, loader->z, codes_of(record));
+  quant::encode_refine(shape.padded_dim, loader->z, codes_of(*loader, record));
   SET_VARSIZE(record, loader->record_size);
   loader->segments[at] = segment;
   if (++loader->batch_count == loader->batch_capacity) flush_batch(loader);
@@ -99,7 +102,10 @@ void load_row(Relation, ItemPointer tid, Datum* values, bool* isnull, bool, void
 // Bytes of a ranked row in a segment, bitmap and bloom filters included.
 double row_size(store::IndexShape const& shape) {
   constexpr double fixed_size = 6 + 8 + 0.125 + 2 * sets::bloom_bits_per_key / 8.0;
-  return fixed_size + shape.refine_size +
+  double columns_size = 0;
+  for (uint32_t i = 0; i < shape.columns.count; i++)
+    columns_size += shape.columns.size[i] + 4 + 0.125 + sets::bloom_bits_per_key / 8.0;
+  return fixed_size + columns_size + shape.refine_size +
          quant::block_size(shape.padded_dim, shape.scan.bits) / double(quant::block_rows);
 }
 
@@ -117,7 +123,7 @@ void prepare_lists(Loader* loader, store::EpochView const& epoch) {
 
 size_t record_size_of(store::IndexShape const& shape) {
   // Records lie apart by a multiple of 8 bytes, so that their headers are aligned.
-  return MAXALIGN(VARHDRSZ + sizeof(SortedRowHead) + shape.refine_size);
+  return MAXALIGN(VARHDRSZ + sizeof(SortedRowHead) + shape.columns.total_size + shape.refine_size);
 }
 
 void allocate_batch(Loader* loader) {

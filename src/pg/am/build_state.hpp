@@ -84,7 +84,7 @@ bool load_in_parallel(BuildState* build, store::Manifest const& manifest, store:
                       LoadShare const& share, SortedRows* rows);
 void end_parallel(ParallelBuild* parallel);
 
-// A row in the sort: behind the key (segment << 32 | list), as a bytea. Refine codes follow.
+// A row in the sort: behind the key (segment << 32 | list), as a bytea. Filter columns and refine codes follow.
 struct SortedRowHead {
   uint64_t tid;
   uint64_t hash;

@@ -6,6 +6,7 @@ namespace {
 
 // Rows of the sort, one after the other.
 struct RowReader {
+  uint32_t columns_size;
   Tuplesortstate* sort;
   TupleTableSlot* slot;
 };
@@ -19,7 +20,8 @@ uint32_t read_row(RowReader* reader, store::RowView* view) {
   char const* const record = VARDATA_ANY(DatumGetPointer(slot_getattr(reader->slot, 2, &is_null)));
   SortedRowHead head;
   memcpy(&head, record, sizeof head);
-  *view = {Tid{head.tid}, head.flags, head.hash, nullptr, reinterpret_cast<std::byte const*>(record + sizeof head)};
+  auto const* columns = reinterpret_cast<std::byte const*>(record + sizeof head);
+  *view = {Tid{head.tid}, head.flags, head.hash, columns, columns + reader->columns_size};
   return uint32_t(place);
 }
 
@@ -49,7 +51,8 @@ void write_segments(BuildState* build, store::Manifest const& manifest, store::E
                     SortedRows* rows) {
   enter_phase(build, BuildPhase::write);
   pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_TOTAL, int64(rows->row_count));
-  RowReader reader{rows->sort, MakeSingleTupleTableSlot(rows->shape, &TTSOpsMinimalTuple)};
+  RowReader reader{build->shape.columns.total_size, rows->sort,
+                   MakeSingleTupleTableSlot(rows->shape, &TTSOpsMinimalTuple)};
   int64 done = 0;
   for (SegmentCounts const& counts : rows->segments) {
     store::SegmentSpec spec{};

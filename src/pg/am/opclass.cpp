@@ -9,12 +9,27 @@
 namespace strata::pg {
 namespace {
 
-constexpr ColumnClass vector_l2{ColumnRole::vector, Metric::l2, Element::float32};
-constexpr ColumnClass vector_ip{ColumnRole::vector, Metric::inner_product, Element::float32};
-constexpr ColumnClass vector_cosine{ColumnRole::vector, Metric::cosine, Element::float32};
-constexpr ColumnClass halfvec_l2{ColumnRole::vector, Metric::l2, Element::float16};
-constexpr ColumnClass halfvec_ip{ColumnRole::vector, Metric::inner_product, Element::float16};
-constexpr ColumnClass halfvec_cosine{ColumnRole::vector, Metric::cosine, Element::float16};
+constexpr ColumnClass vector_l2{ColumnRole::vector, Metric::l2, Element::float32, {}};
+constexpr ColumnClass vector_ip{ColumnRole::vector, Metric::inner_product, Element::float32, {}};
+constexpr ColumnClass vector_cosine{ColumnRole::vector, Metric::cosine, Element::float32, {}};
+constexpr ColumnClass halfvec_l2{ColumnRole::vector, Metric::l2, Element::float16, {}};
+constexpr ColumnClass halfvec_ip{ColumnRole::vector, Metric::inner_product, Element::float16, {}};
+constexpr ColumnClass halfvec_cosine{ColumnRole::vector, Metric::cosine, Element::float16, {}};
+
+constexpr ColumnClass filter_class(KeyType key) {
+  return {ColumnRole::filter, {}, {}, key};
+}
+constexpr ColumnClass filter_bool = filter_class(KeyType::boolean);
+constexpr ColumnClass filter_int2 = filter_class(KeyType::int16);
+constexpr ColumnClass filter_int4 = filter_class(KeyType::int32);
+constexpr ColumnClass filter_int8 = filter_class(KeyType::int64);
+constexpr ColumnClass filter_float4 = filter_class(KeyType::float32);
+constexpr ColumnClass filter_float8 = filter_class(KeyType::float64);
+constexpr ColumnClass filter_oid = filter_class(KeyType::oid);
+constexpr ColumnClass filter_enum = filter_class(KeyType::enumeration);
+constexpr ColumnClass filter_numeric = filter_class(KeyType::numeric);
+constexpr ColumnClass filter_text = filter_class(KeyType::text);
+constexpr ColumnClass filter_uuid = filter_class(KeyType::uuid);
 
 Datum pointer_to(ColumnClass const& column) {
   return PointerGetDatum(&column);
@@ -87,4 +102,37 @@ STRATA_FUNCTION(ivf_halfvec_ip_class) {
 }
 STRATA_FUNCTION(ivf_halfvec_cosine_class) {
   return strata::pg::pointer_to(strata::pg::halfvec_cosine);
+}
+STRATA_FUNCTION(ivf_bool_class) {
+  return strata::pg::pointer_to(strata::pg::filter_bool);
+}
+STRATA_FUNCTION(ivf_int2_class) {
+  return strata::pg::pointer_to(strata::pg::filter_int2);
+}
+STRATA_FUNCTION(ivf_int4_class) {
+  return strata::pg::pointer_to(strata::pg::filter_int4);
+}
+STRATA_FUNCTION(ivf_int8_class) {
+  return strata::pg::pointer_to(strata::pg::filter_int8);
+}
+STRATA_FUNCTION(ivf_float4_class) {
+  return strata::pg::pointer_to(strata::pg::filter_float4);
+}
+STRATA_FUNCTION(ivf_float8_class) {
+  return strata::pg::pointer_to(strata::pg::filter_float8);
+}
+STRATA_FUNCTION(ivf_oid_class) {
+  return strata::pg::pointer_to(strata::pg::filter_oid);
+}
+STRATA_FUNCTION(ivf_enum_class) {
+  return strata::pg::pointer_to(strata::pg::filter_enum);
+}
+STRATA_FUNCTION(ivf_numeric_class) {
+  return strata::pg::pointer_to(strata::pg::filter_numeric);
+}
+STRATA_FUNCTION(ivf_text_class) {
+  return strata::pg::pointer_to(strata::pg::filter_text);
+}
+STRATA_FUNCTION(ivf_uuid_class) {
+  return strata::pg::pointer_to(strata::pg::filter_uuid);
 }

@@ -13,10 +13,26 @@ constexpr uint16 column_class_procedure = 1;
 enum class ColumnRole : uint8_t { vector = 1, filter = 2 };
 enum class Element : uint8_t { float32 = 1, float16 = 2 };
 
+// What the keys of a filter column are made of.
+enum class KeyType : uint8_t {
+  boolean = 1,
+  int16,
+  int32,  // date, too
+  int64,  // time, timestamp and timestamptz, too
+  float32,
+  float64,
+  oid,
+  enumeration,  // by the oid of the label: equality only
+  numeric,
+  text,
+  uuid,
+};
+
 struct ColumnClass {
   ColumnRole role;
   Metric metric;    // role vector
   Element element;  // role vector
+  KeyType key;      // role filter
 };
 
 // The class of key column `attribute` (from 1) of an index.

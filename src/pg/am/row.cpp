@@ -14,9 +14,34 @@ uint64_t canonical_hash(uint32_t dim, float* vector) {
   return hash_bytes_extended(reinterpret_cast<unsigned char const*>(vector), int(dim * sizeof(float)), 0);
 }
 
+// The filter columns behind the vector.
+void read_filters(Relation index, RowShape* shape) {
+  int const count = IndexRelationGetNumberOfKeyAttributes(index) - 1;
+  if (count > int(indexed_column_count_max))
+    ereport(ERROR, (errcode(ERRCODE_TOO_MANY_COLUMNS),
+                    errmsg("ivf index cannot have more than %u filter columns", indexed_column_count_max)));
+  format::MetaDisk meta{};
+  meta.column_count = uint8_t(count);
+  for (int i = 0; i < count; i++) {
+    ColumnClass const& column = column_class(index, AttrNumber(i + 2));
+    if (column.role != ColumnRole::filter)
+      ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("ivf index can have only one vector column"),
+                      errhint("Create an index for each vector column.")));
+    shape->filters[i] = {column.key, index->rd_indcollation[i + 1]};
+    meta.column[i] = column_disk(column.key);
+  }
+  shape->columns = format::columns_shape(meta);
+}
+
 }  // namespace
 
 RowShape row_shape(Relation index) {
+  RowShape shape{};
+  shape.column = column_class(index, 1);
+  if (shape.column.role != ColumnRole::vector)
+    ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("first column of an ivf index must be a vector"),
+                    errhint("Name the vector first and the columns to filter by after it, as in USING ivf (embedding, "
+                            "tenant_id).")));
   int32 const dim = TupleDescAttr(RelationGetDescr(index), 0)->atttypmod;
   if (dim < 1)
     ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("column does not have dimensions"),
@@ -25,7 +50,24 @@ RowShape row_shape(Relation index) {
   if (uint32_t(dim) > vector_dim_max)
     ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
                     errmsg("column cannot have more than %u dimensions for ivf index", vector_dim_max)));
-  return {column_class(index, 1), uint32_t(dim)};
+  shape.dim = uint32_t(dim);
+  read_filters(index, &shape);
+  return shape;
+}
+
+format::MetaDisk meta_for(RowShape const& shape, uint64_t seed) {
+  format::ColumnDisk columns[indexed_column_count_max];
+  for (uint32_t i = 0; i < shape.columns.count; i++) columns[i] = column_disk(shape.filters[i].type);
+  return store::meta_for(shape.dim, shape.column.metric, seed, columns, shape.columns.count);
+}
+
+void make_columns(RowShape const& shape, Datum const* values, bool const* isnull, std::byte* columns) {
+  memset(columns, 0, shape.columns.total_size);
+  for (uint32_t i = 0; i < shape.columns.count; i++) {
+    bool const is_null = isnull[i + 1];
+    uint64_t const key = is_null ? 0 : key_of_value(shape.filters[i], values[i + 1]);
+    format::set_column(shape.columns, i, key, is_null, columns);
+  }
 }
 
 Row make_row(RowShape const& shape, Datum value, bool is_null, float* vector) {

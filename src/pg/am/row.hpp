@@ -1,14 +1,17 @@
 // From a value of the indexed column to what store wants to know about a row.
 #pragma once
+#include "pg/am/filter_key.hpp"
 #include "pg/am/opclass.hpp"
 #include "store/shape.hpp"
 
 namespace strata::pg {
 
-// The indexed column, fixed for the life of an index. Lives in a memory context of the caller.
+// The indexed columns, fixed for the life of an index.
 struct RowShape {
-  ColumnClass column;
+  ColumnClass column;  // the vector
   uint32_t dim;
+  format::ColumnsShape columns;  // the filter columns
+  FilterColumn filters[indexed_column_count_max];
 };
 
 struct Row {
@@ -17,8 +20,15 @@ struct Row {
   float const* vector;  // float[dim], of unit length under cosine
 };
 
-// Reads the dimensions of the indexed column, which must be declared: error 22023 otherwise.
+// Reads the dimensions of the vector, which must be declared: error 22023 otherwise. The vector must be the first
+// column and the only one: error 0A000 otherwise.
 RowShape row_shape(Relation index);
+
+// The fixed part of the meta page of an index.
+format::MetaDisk meta_for(RowShape const& shape, uint64_t seed);
+
+// Fills `columns` (shape.columns.total_size bytes) from the values of a row, the vector first.
+void make_columns(RowShape const& shape, Datum const* values, bool const* isnull, std::byte* columns);
 
 // Fills `vector` (float[dim]) from a value. A vector of other dimensions is an error 22000. Detoasted copies are freed.
 Row make_row(RowShape const& shape, Datum value, bool is_null, float* vector);

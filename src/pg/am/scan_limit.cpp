@@ -43,20 +43,11 @@ int64_t rows_of(LimitState const* limit) {
 struct Search {
   Relation index;
   ScanKey order_bys;
-  int64_t limit;         // rows that whoever stands above takes from the node being visited
-  uint32_t wanted_rows;  // what was found
+  int64_t limit;  // rows that whoever stands above takes from the node being visited
+  ScanPlan found;
 };
 
 bool visit_child(PlanState* node, void* search);
-
-// Rows a scan has to return so that `limit` of them pass the filter of its node, by the planner's estimate.
-uint32_t rows_for_filter(IndexScanState const* node, int64_t limit) {
-  if (!node->ss.ps.qual) return uint32_t(limit);
-  double const rows = Max(node->ss.ss_currentRelation->rd_rel->reltuples, 1);
-  double const passing = Max(node->ss.ps.plan->plan_rows, 1);
-  double const wanted = double(limit) * Max(rows / passing, 1);
-  return uint32_t(Min(wanted, Max(double(limit), filtered_rows_max)));
-}
 
 // True when the node was found.
 bool visit(PlanState* node, Search* search) {
@@ -65,7 +56,7 @@ bool visit(PlanState* node, Search* search) {
     case T_IndexScanState: {
       auto const* const state = reinterpret_cast<IndexScanState*>(node);
       if (state->iss_RelationDesc == search->index && state->iss_OrderByKeys == search->order_bys) {
-        if (limit > 0) search->wanted_rows = rows_for_filter(state, limit);
+        search->found = {node, Max(limit, 0), node->plan->plan_rows};
         return true;
       }
       break;
@@ -85,7 +76,7 @@ bool visit(PlanState* node, Search* search) {
   Search below = *search;
   below.limit = limit;
   bool const found = walk_plan_states(node, visit_child, &below);
-  search->wanted_rows = below.wanted_rows;
+  search->found = below.found;
   return found;
 }
 
@@ -114,11 +105,17 @@ void at_subtransaction_end(SubXactEvent event, SubTransactionId, SubTransactionI
 
 }  // namespace
 
-uint32_t rows_wanted(Relation index, ScanKey order_bys) {
-  if (!running || !running->planstate || !order_bys) return 0;
-  Search search{index, order_bys, limit_unknown, 0};
-  visit(running->planstate, &search);
-  return search.wanted_rows;
+ScanPlan scan_plan(Relation index, ScanKey order_bys) {
+  Search search{index, order_bys, limit_unknown, {}};
+  if (running && running->planstate && order_bys) visit(running->planstate, &search);
+  return search.found;
+}
+
+uint32_t rows_wanted(ScanPlan const& plan, double known) {
+  if (!plan.node || plan.limit <= 0) return 0;
+  if (!plan.node->qual) return uint32_t(plan.limit);
+  double const wanted = double(plan.limit) * Max(known / Max(plan.passing, 1), 1);
+  return uint32_t(Min(wanted, Max(double(plan.limit), filtered_rows_max)));
 }
 
 void register_scan_limits() {

@@ -9,8 +9,18 @@ namespace strata::pg {
 // Installs a hook that remembers which query is running. Called once, when the library is loaded.
 void register_scan_limits();
 
-// Rows that the plan of the running query will take from the scan whose order keys are `order_bys` (the array that the
-// executor passes to amrescan), 0 when the plan does not say.
-uint32_t rows_wanted(Relation index, ScanKey order_bys);
+// What the plan of the running query says of a scan.
+struct ScanPlan {
+  PlanState* node;  // null: not found
+  int64_t limit;    // rows that whoever stands above takes from the scan, 0: unknown
+  double passing;   // rows that the planner expects to pass all conditions; 0: unknown
+};
+
+// Of the scan whose order keys are `order_bys` (the array that the executor passes to amrescan).
+ScanPlan scan_plan(Relation index, ScanKey order_bys);
+
+// Rows that the scan will be asked for, so that plan.limit of them pass what the index does not know, when `known` rows
+// pass what it does; 0 when the plan does not say.
+uint32_t rows_wanted(ScanPlan const& plan, double known);
 
 }  // namespace strata::pg

@@ -1,7 +1,9 @@
 // What an ordered scan keeps between two rows.
 #pragma once
 #include "pg/am/row.hpp"
+#include "pg/am/scan_filter.hpp"
 #include "pg/am/scan_heap.hpp"
+#include "pg/am/scan_limit.hpp"
 #include "pg/page/pg_pager.hpp"
 #include "store/search.hpp"
 
@@ -24,7 +26,10 @@ enum class ScanPhase : uint8_t {
 struct ScanState {
   MemoryContext context;  // of all below; reset by every rescan
   RowShape shape;
+  ScanPlan plan;         // set by amrescan
   uint32_t wanted_rows;  // as far as the plan tells, 0: it does not; see scan_limit.hpp
+  ScanFilter* filter;
+  double distance_end;  // rows from here on are not wanted: a scan within a radius; else +inf
   ScanPhase phase;
   PgPager pager;
   ScanHeap* heap;

@@ -20,6 +20,13 @@ STRATA_FUNCTION(last_scan) {
       Int64GetDatum(int64(scan.heap_count)),
       Int64GetDatum(int64(scan.returned_count)),
       Int32GetDatum(int32(scan.counters.advance_count)),
+      Int32GetDatum(int32(scan.counters.skipped_segment_count)),
+      Int64GetDatum(int64(scan.counters.skipped_list_count)),
+      Int64GetDatum(int64(scan.counters.masked_count)),
+      Int32GetDatum(int32(scan.counters.gather_count)),
+      Int64GetDatum(int64(scan.counters.bloom_test_count)),
+      Int64GetDatum(int64(scan.counters.bloom_skip_count)),
+      Int64GetDatum(int64(scan.counters.bloom_false_count)),
   };
   bool nulls[lengthof(values)] = {};
   PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(shape), values, nulls)));

@@ -3,11 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <set>
 #include <vector>
 
 #include "sim/sim_pager.hpp"
+#include "store/calibrate.hpp"
 #include "store/check.hpp"
 #include "store/insert.hpp"
 #include "store/maintain.hpp"
@@ -61,13 +63,17 @@ class StoreIndex {
   Metric metric;
   std::vector<Vector> vectors;  // by row; empty: no vector
   bool keep_log = false;
+  store::SearchCounters last_counters{};  // of search()
 
-  StoreIndex(uint32_t dim_, Metric metric_ = Metric::l2, uint64_t seed = 7) : dim(dim_), metric(metric_) {
+  // `columns`: filter columns; see column_key() for what is in them.
+  StoreIndex(uint32_t dim_, Metric metric_ = Metric::l2, uint64_t seed = 7,
+             std::vector<format::ColumnDisk> const& columns = {})
+      : dim(dim_), metric(metric_) {
     // The log of a long test would not fit memory.
     pager.hook = [this] {
       if (!keep_log) pager.log.clear();
     };
-    EXPECT_OK(store::create_index(pager, store::meta_for(dim, metric, seed)));
+    EXPECT_OK(store::create_index(pager, store::meta_for(dim, metric, seed, columns.data(), uint32_t(columns.size()))));
   }
 
   store::IndexShape shape() { return store::shape_of(meta()); }
@@ -99,7 +105,37 @@ class StoreIndex {
   }
   void insert_as(uint64_t row, uint16_t flags = 0, uint32_t lane = 0) {
     float const* vector = vectors[row].empty() ? nullptr : vectors[row].data();
-    ASSERT_OK(store::insert_row(pager, inserter(lane), tid_of_row(row), flags, row, "", vector));
+    std::vector<std::byte> columns = columns_of(row);
+    ASSERT_OK(store::insert_row(pager, inserter(lane), tid_of_row(row), flags, row, columns.data(), vector));
+  }
+
+  // What is in the filter columns of a row; the default follows from its number.
+  struct ColumnKey {
+    uint64_t key;
+    bool is_null;
+  };
+  std::function<ColumnKey(uint64_t row, uint32_t column)> column_key = [](uint64_t row, uint32_t column) {
+    Random random(row * 31 + column);
+    uint64_t const kind = random.below(10);
+    uint64_t const key = kind < 5 ? random.below(4) : kind < 9 ? random.below(1000) : random.next();
+    return ColumnKey{key, kind == 0};
+  };
+  // The key as far as it fits the column.
+  ColumnKey stored_key(uint64_t row, uint32_t column) {
+    ColumnKey one = column_key(row, column);
+    uint32_t const size = shape().columns.size[column];
+    if (one.is_null) one.key = 0;
+    if (size < 8) one.key &= (uint64_t{1} << (8 * size)) - 1;
+    return one;
+  }
+  std::vector<std::byte> columns_of(uint64_t row) {
+    format::ColumnsShape const shape = this->shape().columns;
+    std::vector<std::byte> columns(shape.total_size + 1);
+    for (uint32_t column = 0; column < shape.count; column++) {
+      ColumnKey const one = column_key(row, column);
+      format::set_column(shape, column, one.key, one.is_null, columns.data());
+    }
+    return columns;
   }
   void insert_all(std::vector<Vector> const& rows, uint32_t lanes = 1) {
     for (size_t i = 0; i < rows.size(); i++) insert(rows[i], 0, uint32_t(i % lanes));
@@ -187,6 +223,9 @@ class StoreIndex {
     for (uint32_t row = 0; row < source.row_count; row++) {
       store::RowView view;
       EXPECT_OK(store::fetch_row(pager, sizes, source, row, &view));
+      std::vector<std::byte> const columns = columns_of(view.hash);
+      EXPECT_EQ(std::memcmp(view.columns ? view.columns : columns.data(), columns.data(), sizes.columns.total_size), 0)
+          << "columns of row " << view.hash;
       rows.push_back({view.hash, view.tid, view.flags, sets::bitmap_test(source.deleted, row)});
     }
     return rows;
@@ -269,11 +308,12 @@ class StoreIndex {
         break;
       }
     }
+    last_counters = search->counters;
     return emitted;
   }
   // Rows of one pass of next_row, ascending.
-  std::vector<uint64_t> pass(store::RowPass kind) {
-    store::Search* search = start({});
+  std::vector<uint64_t> pass(store::RowPass kind, store::SearchOptions options = {}) {
+    store::Search* search = start({}, options);
     store::RowIterator iterator{kind, 0, 0};
     std::vector<uint64_t> rows;
     for (;;) {
