@@ -41,5 +41,21 @@ ifneq ($(filter x86_64%,$(MULTIARCH)),)
 %_avx512.o: override CXXFLAGS += -mavx2 -mfma -mf16c -mpopcnt -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vbmi -mavx512vnni -mavx512vpopcntdq -mprefer-vector-width=512
 endif
 
+# The client program: import and export over a connection. Needs libpq and HDF5, which the extension never does.
+HDF5_CONFIG ?= hdf5
+CLIENT_SRCS := $(wildcard client/*.cpp)
+CLIENT_OBJS := $(CLIENT_SRCS:.cpp=.o)
+CLIENT_CORE_OBJS = $(filter src/core/files/% src/core/math/% src/core/text/%,$(OBJS))
+.PHONY: client install-client
+client: client/strata-file
+client/%.o: override CPPFLAGS += -Iclient -I$(includedir) $(shell pkg-config --cflags $(HDF5_CONFIG))
+client/strata-file: $(CLIENT_OBJS) $(CLIENT_CORE_OBJS)
+	$(CXX) $(CXXFLAGS) -o $@ $^ -L$(libdir) -lpq $(shell pkg-config --libs $(HDF5_CONFIG))
+$(CLIENT_OBJS): $(wildcard client/*.hpp src/*/*.hpp src/*/*/*.hpp)
+install-client: client
+	$(MKDIR_P) '$(DESTDIR)$(bindir)'
+	$(INSTALL_PROGRAM) client/strata-file '$(DESTDIR)$(bindir)'
+EXTRA_CLEAN += $(CLIENT_OBJS) client/strata-file
+
 # Objects depend on every header: simple, and never stale.
 $(OBJS): $(wildcard src/*/*.hpp src/*/*/*.hpp)

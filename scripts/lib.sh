@@ -129,6 +129,8 @@ The PostgreSQL project has newer ones:
 
 # What building the extension needs besides PostgreSQL.
 build_packages="g++ make libfaiss-dev libopenblas-serial-dev libsodium-dev"
+# What its client program needs on top.
+client_packages="libpq-dev libhdf5-dev pkg-config"
 
 # Builds the extension in the tree; from scratch when the objects belong to another PostgreSQL or compiler.
 # Requires: the current directory is the tree's root.

@@ -263,6 +263,15 @@ inline void check_insert_permission(ParseState* parse, ParseNamespaceItem* item,
 #endif
 }
 
+// The type that a text such as 'numeric(5,2)' names.
+inline void parse_type(char const* text, Oid* type, int32* typmod) {
+#if PG_VERSION_NUM >= 160000
+  (void)parseTypeString(text, type, typmod, nullptr);
+#else
+  parseTypeString(text, type, typmod, false);
+#endif
+}
+
 // The list of names in a text such as 'schema.table', as stringToQualifiedNameList of 16 reads it.
 inline List* qualified_name_list(char const* text) {
 #if PG_VERSION_NUM >= 160000

@@ -1,9 +1,10 @@
 #include "core/files/fault.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <cstring>
 #include <string_view>
+
+#include "core/files/decimal.hpp"
 
 #include "core/base/core_only.hpp"
 
@@ -63,9 +64,8 @@ char* append(char* at, char const* end, std::string_view text) {
 }
 
 char* append(char* at, char const* end, uint64_t number) {
-  char digits[20];
-  auto const result = std::to_chars(digits, digits + sizeof digits, number);
-  return append(at, end, std::string_view(digits, static_cast<size_t>(result.ptr - digits)));
+  char digits[decimal_size_max];
+  return append(at, end, std::string_view(digits, put_decimal(number, digits)));
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include "core/base/check.hpp"
 #include "core/base/limits.hpp"
+#include "core/files/decimal.hpp"
 #include "core/files/little_endian.hpp"
 
 #include "core/base/core_only.hpp"
@@ -213,9 +214,9 @@ void write_npy_head(NpyShape const& shape, char* head) {
   put("{'descr': '");
   put(npy_type_name(shape.element));
   put("', 'fortran_order': False, 'shape': (");
-  at = std::to_chars(at, end, shape.row_count).ptr;
+  at += put_decimal(shape.row_count, at);
   put(", ");
-  at = std::to_chars(at, end, shape.dim).ptr;
+  at += put_decimal(shape.dim, at);
   put("), }");
   STRATA_ASSERT(at < end);
   end[-1] = '\n';

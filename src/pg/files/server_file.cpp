@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 namespace strata::pg {
@@ -80,11 +81,22 @@ int create_partial(char const* partial_path) {
   return descriptor;
 }
 
-void sync_parent(char const* path) {
-  char* const parent = pstrdup(path);
-  get_parent_directory(parent);
-  fsync_fname(parent, true);
-  pfree(parent);
+void write_bytes(int descriptor, char const* path, void const* bytes, size_t size) {
+  auto const* at = static_cast<char const*>(bytes);
+  while (size > 0) {
+    pgstat_report_wait_start(WAIT_EVENT_COPY_FILE_WRITE);
+    errno = 0;
+    ssize_t const written = write(descriptor, at, std::min(size, size_t{16} << 20));
+    pgstat_report_wait_end();
+    CHECK_FOR_INTERRUPTS();
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) {
+      if (errno == 0) errno = ENOSPC;
+      raise_file_error("write", path);
+    }
+    at += written;
+    size -= size_t(written);
+  }
 }
 
 [[noreturn]] void raise_exists(char const* path) {
@@ -149,6 +161,10 @@ size_t read_input(InputFile const& file, void* buffer, size_t size) {
   return filled;
 }
 
+void seek_input(InputFile const& file, uint64 offset) {
+  if (lseek(file.descriptor, off_t(offset), SEEK_SET) < 0) raise_file_error("seek in", file.path);
+}
+
 char* read_small_file(char const* path, size_t size_max, size_t* size) {
   InputFile const file = open_input(path);
   if (file.size > size_max) {
@@ -190,23 +206,7 @@ OutputFile* create_output(char const* path, bool overwrite) {
 }
 
 void write_output(OutputFile* file, void const* bytes, size_t size) {
-  auto const* at = static_cast<char const*>(bytes);
-  while (size > 0) {
-    pgstat_report_wait_start(WAIT_EVENT_COPY_FILE_WRITE);
-    errno = 0;
-    ssize_t const written = write(file->descriptor, at, size);
-    pgstat_report_wait_end();
-    if (written < 0 && errno == EINTR) {
-      CHECK_FOR_INTERRUPTS();
-      continue;
-    }
-    if (written <= 0) {
-      if (errno == 0) errno = ENOSPC;
-      raise_file_error("write", file->partial_path);
-    }
-    at += written;
-    size -= size_t(written);
-  }
+  write_bytes(file->descriptor, file->partial_path, bytes, size);
 }
 
 void write_output_head(OutputFile* file, void const* bytes, size_t size) {
@@ -230,6 +230,22 @@ void publish_output(OutputFile* file) {
   sync_parent(file->path);
   CloseTransientFile(file->descriptor);
   MemoryContextDelete(file->context);
+}
+
+void sync_parent(char const* path) {
+  char* const parent = pstrdup(path);
+  get_parent_directory(parent);
+  fsync_fname(parent, true);
+  pfree(parent);
+}
+
+void write_durable_file(char const* path, void const* bytes, size_t size) {
+  int const descriptor = OpenTransientFilePerm(path, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | PG_BINARY,
+                                               S_IRUSR | S_IWUSR | S_IRGRP | S_IROTH);
+  if (descriptor < 0) raise_file_error("create", path);
+  write_bytes(descriptor, path, bytes, size);
+  if (pg_fsync(descriptor) != 0) raise_file_error("fsync", path);
+  CloseTransientFile(descriptor);
 }
 
 }  // namespace strata::pg

@@ -27,6 +27,7 @@ InputFile open_input(char const* path);
 void close_input(InputFile const& file);
 // Fills the buffer; less than asked for only at the end of the file.
 size_t read_input(InputFile const& file, void* buffer, size_t size);
+void seek_input(InputFile const& file, uint64 offset);
 // The whole of a small file with '\0' after it; raises when it is larger.
 char* read_small_file(char const* path, size_t size_max, size_t* size = nullptr);
 
@@ -41,5 +42,10 @@ void write_output(OutputFile* file, void const* bytes, size_t size);
 void write_output_head(OutputFile* file, void const* bytes, size_t size);
 // Makes it durable and gives it its name.
 void publish_output(OutputFile* file);
+
+// A new file, whole and on disk when this returns; an error leaves it to the caller to remove.
+void write_durable_file(char const* path, void const* bytes, size_t size);
+// Makes names of the directory that the path is in durable.
+void sync_parent(char const* path);
 
 }  // namespace strata::pg

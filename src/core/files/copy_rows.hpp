@@ -1,0 +1,32 @@
+// Takes a whole file of COPY's binary format apart. Reads within its bounds, whatever its bytes are.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace strata::files {
+
+struct CopyField {
+  char const* bytes = nullptr;  // null: NULL
+  uint32_t size = 0;
+};
+
+class CopyRows {
+ public:
+  // `content` stays the caller's. Not good when it does not begin as such a file.
+  explicit CopyRows(std::string_view content);
+
+  // Reads the next row's fields, at most `capacity` of them, and returns how many it has; -1 at the end of the file, -2
+  // when the file is damaged or the row has more fields.
+  int next(CopyField* fields, int capacity);
+  bool good() const { return good_; }
+
+ private:
+  std::string_view rest_;
+  bool good_;
+};
+
+constexpr int copy_rows_end = -1;
+constexpr int copy_rows_damaged = -2;
+
+}  // namespace strata::files
