@@ -6,6 +6,9 @@
 #include "pg/compat.hpp"
 #include "pg/page/object_cache.hpp"
 #include "pg/settings.hpp"
+#include "pg/version/collector.hpp"
+#include "pg/version/history_writer.hpp"
+#include "pg/version/versioned_table.hpp"
 #include "pg/worker/launcher.hpp"
 
 extern "C" {
@@ -19,4 +22,7 @@ void _PG_init(void) {
   strata::pg::register_object_cache();
   strata::pg::register_scan_limits();
   strata::pg::register_launcher();
+  strata::pg::register_versioned_tables();
+  strata::pg::register_history_writers();
+  strata::pg::register_collector();
 }

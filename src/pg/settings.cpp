@@ -111,11 +111,26 @@ void define_maintenance_settings() {
                              GUC_NOT_IN_SAMPLE, check_phase, nullptr, nullptr);
 }
 
+void define_version_settings() {
+  DefineCustomIntVariable("strata.version_lock_timeout",
+                          "How long a command on versions waits for the writers of the table.",
+                          "Zero waits for ever. A smaller lock_timeout wins.", &settings.version_lock_timeout_ms, 5000,
+                          0, INT_MAX, PGC_USERSET, GUC_UNIT_MS, nullptr, nullptr, nullptr);
+  DefineCustomIntVariable("strata.version_drop_delay", "How long a dropped version can be taken back.",
+                          "Afterwards its rows are removed in the background.", &settings.version_drop_delay_s, 600, 0,
+                          INT_MAX, PGC_USERSET, GUC_UNIT_S, nullptr, nullptr, nullptr);
+  DefineCustomBoolVariable("strata.version_command", "A command on versions is running.", nullptr,
+                           &settings.version_command, false, PGC_USERSET,
+                           GUC_NO_SHOW_ALL | GUC_NOT_IN_SAMPLE | GUC_DISALLOW_IN_FILE | GUC_NO_RESET_ALL, nullptr,
+                           nullptr, nullptr);
+}
+
 }  // namespace
 
 void define_settings() {
   define_search_settings();
   define_maintenance_settings();
+  define_version_settings();
   MarkGUCPrefixReserved("strata");
 }
 

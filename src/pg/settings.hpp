@@ -20,6 +20,9 @@ struct Settings {
   int maintenance_io_limit_kb;  // a second, of one worker; 0: none
   int gc_drop_tolerance_s;      // how long soft-dropped tables are kept
   char* debug_wait_at;          // a phase of maintenance; empty: none
+  int version_lock_timeout_ms;  // 0: for ever
+  int version_drop_delay_s;     // how long a dropped version can be taken back
+  bool version_command;         // a command on versions runs: its own DDL needs no following
 };
 
 extern Settings settings;

@@ -1,5 +1,7 @@
 #include "pg/am/scan_limit.hpp"
 
+#include <cmath>
+
 #include "pg/am/am_callbacks.hpp"
 #include "pg/am/scan_state.hpp"
 #include "pg/compat.hpp"
@@ -48,6 +50,7 @@ struct Search {
 };
 
 bool visit_child(PlanState* node, void* search);
+bool visit_merge(MergeAppendState* merge, Search* search);
 
 // True when the node was found.
 bool visit(PlanState* node, Search* search) {
@@ -67,9 +70,10 @@ bool visit(PlanState* node, Search* search) {
     case T_ResultState:
     case T_SubqueryScanState:
     case T_LockRowsState:
-    case T_MergeAppendState:
     case T_AppendState:
       break;
+    case T_MergeAppendState:
+      return visit_merge(reinterpret_cast<MergeAppendState*>(node), search);
     default:
       limit = limit_unknown;
   }
@@ -82,6 +86,26 @@ bool visit(PlanState* node, Search* search) {
 
 bool visit_child(PlanState* node, void* search) {
   return visit(node, static_cast<Search*>(search));
+}
+
+// The rows that a merge of ordered scans will take from one of them, when `limit` are taken from the merge: its share,
+// by the planner's estimate of what each holds, and some more, since shares vary from query to query.
+int64_t share_of(MergeAppendState const* merge, int child, int64_t limit) {
+  double total = 0;
+  for (int i = 0; i < merge->ms_nplans; i++) total += Max(merge->mergeplans[i]->plan->plan_rows, 1);
+  double const mean = double(limit) * Max(merge->mergeplans[child]->plan->plan_rows, 1) / total;
+  return Min(limit, int64_t(std::ceil(mean + 2 * std::sqrt(mean))));
+}
+
+bool visit_merge(MergeAppendState* merge, Search* search) {
+  for (int i = 0; i < merge->ms_nplans; i++) {
+    Search below = *search;
+    if (below.limit > 0) below.limit = share_of(merge, i, below.limit);
+    if (!visit(merge->mergeplans[i], &below)) continue;
+    search->wanted_rows = below.wanted_rows;
+    return true;
+  }
+  return false;
 }
 
 void run_query(QueryDesc* query, RunArguments const& arguments) {

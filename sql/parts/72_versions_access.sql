@@ -1,0 +1,199 @@
+-- versioned tables: who may read what. Versions follow the table: its privileges, its policies, its owner.
+
+CREATE FUNCTION strata._sync_privileges(source regclass, target regclass, kinds text[]) RETURNS void
+  LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+  AS $$
+DECLARE
+  statement text;
+BEGIN
+  IF NOT EXISTS (SELECT FROM pg_class WHERE oid IN (source, target) AND relacl IS NOT NULL)
+     AND NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid IN (source, target) AND attacl IS NOT NULL) THEN
+    RETURN;
+  END IF;
+  FOR statement IN
+    WITH wanted AS MATERIALIZED (
+      SELECT NULL::name AS attribute, a.grantee, a.privilege_type, a.is_grantable
+      FROM pg_class c, aclexplode(c.relacl) a
+      WHERE c.oid = source AND a.grantee <> c.relowner AND a.privilege_type = ANY (kinds)
+      UNION
+      SELECT t.attname, a.grantee, a.privilege_type, a.is_grantable
+      FROM pg_class c JOIN pg_attribute t ON t.attrelid = c.oid AND t.attnum > 0 AND NOT t.attisdropped, aclexplode(t.attacl) a
+      WHERE c.oid = source AND a.grantee <> c.relowner AND a.privilege_type = ANY (kinds)
+        AND EXISTS (SELECT FROM pg_attribute x WHERE x.attrelid = target AND x.attname = t.attname AND NOT x.attisdropped)
+    ), present AS MATERIALIZED (
+      SELECT NULL::name AS attribute, a.grantee, a.privilege_type, a.is_grantable
+      FROM pg_class c, aclexplode(c.relacl) a WHERE c.oid = target AND a.grantee <> c.relowner
+      UNION
+      SELECT t.attname, a.grantee, a.privilege_type, a.is_grantable
+      FROM pg_class c JOIN pg_attribute t ON t.attrelid = c.oid AND t.attnum > 0 AND NOT t.attisdropped, aclexplode(t.attacl) a
+      WHERE c.oid = target AND a.grantee <> c.relowner
+    )
+    SELECT d.what
+    FROM (SELECT 1 AS step, format('REVOKE %s%s ON TABLE %s FROM %s CASCADE', p.privilege_type, ' (' || quote_ident(p.attribute) || ')',
+                                   target, CASE p.grantee WHEN 0 THEN 'PUBLIC' ELSE p.grantee::regrole::text END) AS what
+          FROM (SELECT * FROM present EXCEPT SELECT * FROM wanted) p WHERE p.attribute IS NOT NULL
+          UNION ALL
+          SELECT 1, format('REVOKE %s ON TABLE %s FROM %s CASCADE', p.privilege_type, target,
+                           CASE p.grantee WHEN 0 THEN 'PUBLIC' ELSE p.grantee::regrole::text END)
+          FROM (SELECT * FROM present EXCEPT SELECT * FROM wanted) p WHERE p.attribute IS NULL
+          UNION ALL
+          SELECT CASE WHEN w.attribute IS NULL THEN 2 ELSE 3 END,
+                 format('GRANT %s%s ON TABLE %s TO %s%s', w.privilege_type, coalesce(' (' || quote_ident(w.attribute) || ')', ''),
+                        target, CASE w.grantee WHEN 0 THEN 'PUBLIC' ELSE w.grantee::regrole::text END,
+                        CASE WHEN w.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
+          -- Taking a privilege on the table takes that on its columns, too: all that are wanted are given again.
+          FROM wanted w
+          WHERE EXISTS (SELECT * FROM present EXCEPT SELECT * FROM wanted) OR EXISTS (SELECT * FROM wanted EXCEPT SELECT * FROM present)) d
+    ORDER BY d.step
+  LOOP
+    EXECUTE statement;
+  END LOOP;
+END $$;
+COMMENT ON FUNCTION strata._sync_privileges(regclass, regclass, text[]) IS 'gives a table or view the privileges of another one';
+
+-- Rows of the past are read under the policies of the table. Row-level security of the reader needs views that read with
+-- his rights, privileges on columns need views that read with the owner's: so it depends on the table.
+CREATE FUNCTION strata._sync_policies(head regclass, history regclass) RETURNS void
+  LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+  AS $$
+DECLARE
+  policy record;
+  secured boolean := (SELECT relrowsecurity FROM pg_class WHERE oid = head);
+BEGIN
+  IF secured <> (SELECT relrowsecurity FROM pg_class WHERE oid = history) THEN
+    EXECUTE format('ALTER TABLE %s %s ROW LEVEL SECURITY', history, CASE WHEN secured THEN 'ENABLE' ELSE 'DISABLE' END);
+  END IF;
+  FOR policy IN
+    WITH wanted AS (
+      SELECT polname, polpermissive, polroles, pg_get_expr(polqual, polrelid) AS condition FROM pg_policy
+      WHERE polrelid = head AND polcmd IN ('r', '*') AND polqual IS NOT NULL
+    ), present AS (
+      SELECT polname, polpermissive, polroles, pg_get_expr(polqual, polrelid) AS condition FROM pg_policy WHERE polrelid = history
+    )
+    SELECT p.polname, false AS is_new, p.polpermissive, p.polroles, p.condition
+    FROM (SELECT * FROM present EXCEPT SELECT * FROM wanted) p
+    UNION ALL
+    SELECT w.polname, true, w.polpermissive, w.polroles, w.condition FROM (SELECT * FROM wanted EXCEPT SELECT * FROM present) w
+    ORDER BY 2
+  LOOP
+    IF policy.is_new THEN
+      EXECUTE format('CREATE POLICY %I ON %s AS %s FOR SELECT TO %s USING (%s)', policy.polname, history,
+                     CASE WHEN policy.polpermissive THEN 'PERMISSIVE' ELSE 'RESTRICTIVE' END,
+                     (SELECT string_agg(CASE r WHEN 0 THEN 'PUBLIC' ELSE r::regrole::text END, ', ') FROM unnest(policy.polroles) r),
+                     policy.condition);
+    ELSE
+      EXECUTE format('DROP POLICY %I ON %s', policy.polname, history);
+    END IF;
+  END LOOP;
+END $$;
+COMMENT ON FUNCTION strata._sync_policies(regclass, regclass) IS 'gives the history of a table its policies for reading';
+
+CREATE FUNCTION strata._sync_view(head strata.versioned_table, version strata.version) RETURNS void
+  LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+  AS $$
+DECLARE
+  secured boolean := (SELECT relrowsecurity FROM pg_class WHERE oid = head.relid);
+  space name := strata._schema_of(version.collection, version.name);
+  view regclass := (SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                    WHERE n.nspname = space AND c.relkind = 'v' ORDER BY c.oid LIMIT 1);
+  wanted_name name := (SELECT relname FROM pg_class WHERE oid = head.relid);
+BEGIN
+  IF view IS NULL THEN RETURN; END IF;
+  IF (SELECT relname FROM pg_class WHERE oid = view) <> wanted_name THEN
+    EXECUTE format('ALTER VIEW %s RENAME TO %I', view, wanted_name);
+  END IF;
+  IF secured <> coalesce((SELECT 'security_invoker=true' = ANY (reloptions) FROM pg_class WHERE oid = view), false) THEN
+    EXECUTE format('ALTER VIEW %s SET (security_invoker = %s)', view, secured);
+  END IF;
+  PERFORM strata._sync_privileges(head.relid, view,
+            CASE version.kind WHEN 'branch' THEN '{SELECT,INSERT,UPDATE,DELETE}' ELSE '{SELECT}' END::text[]);
+END $$;
+COMMENT ON FUNCTION strata._sync_view(strata.versioned_table, strata.version) IS 'name, privileges and kind of security of the view of a version';
+
+CREATE FUNCTION strata._sync_indexes(head regclass, target regclass) RETURNS void
+  LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+  AS $$
+DECLARE
+  definition text;
+BEGIN
+  FOR definition IN
+    WITH wanted AS (
+      SELECT substr(pg_get_indexdef(i.indexrelid), strpos(pg_get_indexdef(i.indexrelid), ' USING ivf ')) AS shape
+      FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am a ON a.oid = c.relam
+      WHERE i.indrelid = head AND a.amname = 'ivf' AND i.indisvalid
+    ), present AS (
+      SELECT substr(pg_get_indexdef(i.indexrelid), strpos(pg_get_indexdef(i.indexrelid), ' USING ivf ')) AS shape
+      FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am a ON a.oid = c.relam
+      WHERE i.indrelid = target AND a.amname = 'ivf'
+    )
+    SELECT format('CREATE INDEX ON %s%s', target, w.shape) FROM (SELECT * FROM wanted EXCEPT SELECT * FROM present) w
+  LOOP
+    EXECUTE definition;
+  END LOOP;
+  FOR definition IN
+    SELECT format('DROP INDEX %s', i.indexrelid::regclass)
+    FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am a ON a.oid = c.relam
+    WHERE i.indrelid = target AND a.amname = 'ivf'
+      AND NOT EXISTS (
+        SELECT FROM pg_index h JOIN pg_class hc ON hc.oid = h.indexrelid
+        WHERE h.indrelid = head AND hc.relam = c.relam
+          AND substr(pg_get_indexdef(h.indexrelid), strpos(pg_get_indexdef(h.indexrelid), ' USING ivf '))
+              = substr(pg_get_indexdef(i.indexrelid), strpos(pg_get_indexdef(i.indexrelid), ' USING ivf ')))
+  LOOP
+    EXECUTE definition;
+  END LOOP;
+END $$;
+COMMENT ON FUNCTION strata._sync_indexes(regclass, regclass) IS 'gives a table the ivf indexes of another one';
+
+-- New columns reach the history with what their default gave the rows of the table.
+CREATE FUNCTION strata._sync_columns(head regclass, target regclass) RETURNS void
+  LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+  AS $$
+DECLARE
+  difference record;
+BEGIN
+  FOR difference IN
+    SELECT a.attname, a.atthasmissing, a.attmissingval::text AS missing, a.attgenerated,
+           format_type(a.atttypid, a.atttypmod) AS type, format_type(a.atttypid, NULL) AS bare_type,
+           pg_get_expr(d.adbin, d.adrelid) AS value,
+           (SELECT format('%I.%I', n.nspname, o.collname) FROM pg_collation o JOIN pg_namespace n ON n.oid = o.collnamespace
+            WHERE o.oid = a.attcollation AND o.oid <> t.typcollation) AS collation
+    FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+    WHERE a.attrelid = head AND a.attnum > 0 AND NOT a.attisdropped
+      AND NOT EXISTS (SELECT FROM pg_attribute x WHERE x.attrelid = target AND x.attname = a.attname AND NOT x.attisdropped)
+    ORDER BY a.attnum
+  LOOP
+    EXECUTE format('ALTER TABLE %s ADD COLUMN %I %s%s%s', target, difference.attname, difference.type,
+                   ' COLLATE ' || difference.collation,
+                   CASE WHEN difference.attgenerated <> '' THEN format(' GENERATED ALWAYS AS (%s) STORED', difference.value)
+                        WHEN difference.value IS NOT NULL THEN ' DEFAULT ' || difference.value ELSE '' END);
+    IF difference.attgenerated <> '' THEN
+      EXECUTE format('ALTER TABLE %s ALTER COLUMN %I DROP EXPRESSION', target, difference.attname);
+    ELSIF difference.value IS NOT NULL THEN
+      EXECUTE format('ALTER TABLE %s ALTER COLUMN %I DROP DEFAULT', target, difference.attname);
+    END IF;
+  END LOOP;
+END $$;
+COMMENT ON FUNCTION strata._sync_columns(regclass, regclass) IS 'adds the columns that a history lacks';
+
+CREATE FUNCTION strata._sync_table("table" regclass) RETURNS void
+  LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+  AS $$
+DECLARE
+  head strata.versioned_table := strata._table("table");
+  head_name name := (SELECT relname FROM pg_class WHERE oid = "table");
+  version strata.version;
+BEGIN
+  IF head.is_head AND (SELECT relname FROM pg_class WHERE oid = head.history) <> head_name THEN
+    EXECUTE format('ALTER TABLE %s RENAME TO %I', head.history, head_name);
+  END IF;
+  PERFORM strata._sync_columns(head.relid, head.history);
+  PERFORM strata._sync_policies(head.relid, head.history);
+  PERFORM strata._sync_privileges(head.relid, head.history,
+            CASE WHEN (SELECT relrowsecurity FROM pg_class WHERE oid = head.relid) THEN '{SELECT}' ELSE '{}' END::text[]);
+  PERFORM strata._sync_indexes(head.relid, head.history);
+  FOR version IN SELECT * FROM strata.version v WHERE v.relid = head.relid AND v.ordinal IS NOT NULL AND v.state = 'live' LOOP
+    PERFORM strata._sync_view(head, version);
+  END LOOP;
+END $$;
+COMMENT ON FUNCTION strata._sync_table(regclass) IS 'brings history and versions of a table in line with it';

@@ -1,0 +1,81 @@
+// The background worker that gives back the space of dropped versions: started when a transaction that dropped one
+// commits, gone when nothing is due.
+#include "pg/version/collector.hpp"
+#include "pg/compat.hpp"
+#include "pg/entry.hpp"
+#include "pg/settings.hpp"
+
+extern "C" {
+extern PGDLLEXPORT void strata_collector_main(Datum argument);
+}
+
+namespace strata::pg {
+namespace {
+
+bool requested = false;  // by the running transaction
+
+void start_collector() {
+  if (settings.max_workers == 0 || RecoveryInProgress() || IsBinaryUpgrade) return;
+  BackgroundWorker worker;
+  memset(&worker, 0, sizeof worker);
+  worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION | interruptible_worker_flag();
+  worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
+  worker.bgw_restart_time = BGW_NEVER_RESTART;
+  strlcpy(worker.bgw_library_name, "strata", sizeof worker.bgw_library_name);
+  strlcpy(worker.bgw_function_name, "strata_collector_main", sizeof worker.bgw_function_name);
+  strlcpy(worker.bgw_name, "strata collector", sizeof worker.bgw_name);
+  strlcpy(worker.bgw_type, "strata collector", sizeof worker.bgw_type);
+  memcpy(worker.bgw_extra, &MyDatabaseId, sizeof MyDatabaseId);
+  // No slot free: whoever drops or makes the next version, or maintains an index, will see to it.
+  RegisterDynamicBackgroundWorker(&worker, nullptr);
+}
+
+void at_transaction_end(XactEvent event, void*) {
+  if (event == XACT_EVENT_COMMIT && requested) start_collector();
+  if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE) requested = false;
+}
+
+bool has_catalog() {
+  Oid const space = get_namespace_oid("strata", true);
+  return OidIsValid(space) && OidIsValid(get_relname_relid("versioned_table", space));
+}
+
+}  // namespace
+
+void collect_versions() {
+  SetCurrentStatementStartTimestamp();
+  StartTransactionCommand();
+  PushActiveSnapshot(GetTransactionSnapshot());
+  if (has_catalog()) {
+    pgstat_report_activity(STATE_RUNNING, "collecting dropped versions");
+    if (SPI_connect() != SPI_OK_CONNECT) elog(ERROR, "SPI_connect failed");
+    if (SPI_execute("SELECT strata._collect_all()", false, 0) != SPI_OK_SELECT)
+      elog(ERROR, "could not collect dropped versions");
+    SPI_finish();
+  }
+  PopActiveSnapshot();
+  CommitTransactionCommand();
+  pgstat_report_activity(STATE_IDLE, nullptr);
+}
+
+void register_collector() {
+  RegisterXactCallback(at_transaction_end, nullptr);
+}
+
+}  // namespace strata::pg
+
+STRATA_FUNCTION(request_collection) {
+  strata::pg::requested = true;
+  PG_RETURN_VOID();
+}
+
+void strata_collector_main(Datum /* argument */) {
+  Oid database;
+  memcpy(&database, MyBgworkerEntry->bgw_extra, sizeof database);
+  pqsignal(SIGHUP, SignalHandlerForConfigReload);
+  pqsignal(SIGTERM, die);
+  BackgroundWorkerUnblockSignals();
+  BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
+  if (!RecoveryInProgress()) strata::pg::collect_versions();
+  proc_exit(0);
+}
