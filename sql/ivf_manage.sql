@@ -61,6 +61,7 @@ SELECT strata.flush('items_v');
 CALL strata.merge('items_v');
 CALL strata.compact('items_v');
 CALL strata.retrain('items_v');
+CALL strata.build_incremental('items_v');
 SET ROLE ivf_owner;
 SELECT count(*) FROM strata.segments;
 SELECT rows FROM strata.verify('items_v');

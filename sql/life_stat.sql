@@ -60,6 +60,44 @@ CALL strata.compact(NULL);
 CALL strata.merge(NULL);
 CALL strata.retrain('items_v');
 
+-- only what is not indexed is indexed: too few rows for a codebook, then the first one, then what came since
+CREATE TABLE more (id int, v vector(4)) WITH (autovacuum_enabled = off);
+CREATE INDEX more_v ON more USING ivf (v);
+CREATE VIEW more_parts AS SELECT id, state, rows FROM strata.segments
+  WHERE index = 'more_v'::regclass AND state IN ('growing', 'sealed', 'indexed') ORDER BY id;
+INSERT INTO more SELECT i, ARRAY[i % 100, i / 100, 0, 1]::vector FROM generate_series(1, 500) i;
+CALL strata.build_incremental('more_v');
+SELECT state, rows FROM more_parts;
+INSERT INTO more SELECT i, ARRAY[i % 100, i / 100, i % 7, 1]::vector FROM generate_series(501, 24000) i;
+CALL strata.build_incremental('more_v');
+SELECT state, sum(rows) FROM more_parts GROUP BY state;
+CREATE TABLE before AS SELECT * FROM more_parts;
+INSERT INTO more SELECT i, ARRAY[i % 100, i / 100, i % 7, 1]::vector FROM generate_series(24001, 24100) i;
+SELECT strata.flush('more_v');
+INSERT INTO more SELECT i, ARRAY[i % 100, i / 100, i % 7, 1]::vector FROM generate_series(24101, 25000) i;
+CALL strata.build_incremental('more_v');
+SELECT count(*) AS untouched FROM more_parts JOIN before USING (id, state, rows);
+SELECT state, sum(rows) FROM more_parts GROUP BY state;
+-- each too small for lists, together large enough
+CREATE TABLE between AS SELECT * FROM more_parts WHERE state = 'indexed';
+DO $$
+BEGIN
+  FOR n IN 0 .. 4 LOOP
+    INSERT INTO more SELECT i, ARRAY[i % 100, i / 100, i % 7, 1]::vector FROM generate_series(25001 + n * 100, 25100 + n * 100) i;
+    PERFORM strata.flush('more_v');
+  END LOOP;
+END $$;
+SELECT state, count(*) FROM more_parts GROUP BY state ORDER BY state;
+CALL strata.build_incremental('more_v');
+SELECT count(*) AS untouched FROM more_parts JOIN between USING (id, state, rows);
+SELECT state, count(*), sum(rows) FROM more_parts GROUP BY state;
+SELECT rows, heap_rows FROM strata.verify('more_v', true);
+CALL strata.build_incremental('more');
+\echo :LAST_ERROR_SQLSTATE
+CALL strata.build_incremental(NULL);
+DROP VIEW more_parts;
+DROP TABLE more, before, between;
+
 -- a read-only transaction changes nothing
 BEGIN READ ONLY;
 SELECT strata.flush('items_v');

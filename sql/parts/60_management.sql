@@ -58,6 +58,11 @@ CREATE PROCEDURE strata.merge(index regclass)
   AS 'MODULE_PATHNAME', 'strata_merge' LANGUAGE C;
 COMMENT ON PROCEDURE strata.merge(regclass) IS 'merges the sealed segments of an ivf index that have not reached segment_size';
 
+CREATE PROCEDURE strata.build_incremental(index regclass)
+  AS 'MODULE_PATHNAME', 'strata_build_incremental' LANGUAGE C;
+COMMENT ON PROCEDURE strata.build_incremental(regclass) IS
+  'seals what is growing and gives inverted lists to the segments of an ivf index that have none; those that have are left untouched';
+
 CREATE PROCEDURE strata.compact(index regclass, threshold float8 DEFAULT NULL, force boolean DEFAULT false)
   AS 'MODULE_PATHNAME', 'strata_compact' LANGUAGE C;
 COMMENT ON PROCEDURE strata.compact(regclass, float8, boolean) IS

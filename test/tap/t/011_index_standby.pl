@@ -31,7 +31,8 @@ is(sql($standby, "SELECT rows FROM strata.verify('items_v', true)"),
     sql($primary, "SELECT rows FROM strata.verify('items_v', true)"), 'the index verifies on the standby');
 
 # Nothing of the sort during recovery.
-foreach my $command ("SELECT strata.flush('items_v')", "CALL strata.merge('items_v')", "CALL strata.retrain('items_v')")
+foreach my $command ("SELECT strata.flush('items_v')", "CALL strata.merge('items_v')", "CALL strata.retrain('items_v')",
+    "CALL strata.build_incremental('items_v')")
 {
     my ($status, $out, $err) = $standby->psql('postgres', $command);
     like($err, qr/cannot execute .* during recovery/, "refused: $command");
