@@ -102,7 +102,7 @@ bool visit_merge(MergeAppendState* merge, Search* search) {
     Search below = *search;
     if (below.limit > 0) below.limit = share_of(merge, i, below.limit);
     if (!visit(merge->mergeplans[i], &below)) continue;
-    search->wanted_rows = below.wanted_rows;
+    search->found = below.found;
     return true;
   }
   return false;
