@@ -87,6 +87,36 @@ void run_hook(QueryDesc* query, ScanDirection direction, uint64 count, bool once
 }
 #endif
 
+// What planner_hook is called with, and a hook of the right type for a function that takes it.
+struct PlannerArguments {
+  Query* query;
+  char const* text;
+  int cursor_options;
+  ParamListInfo parameters;
+#if PG_VERSION_NUM >= 190000
+  ExplainState* explain;
+#endif
+  PlannedStmt* call(planner_hook_type plan) const {
+#if PG_VERSION_NUM >= 190000
+    return plan(query, text, cursor_options, parameters, explain);
+#else
+    return plan(query, text, cursor_options, parameters);
+#endif
+  }
+};
+#if PG_VERSION_NUM >= 190000
+template <PlannedStmt* (*plan)(PlannerArguments const&)>
+PlannedStmt* planner_hook_of(Query* query, char const* text, int options, ParamListInfo parameters,
+                             ExplainState* explain) {
+  return plan({query, text, options, parameters, explain});
+}
+#else
+template <PlannedStmt* (*plan)(PlannerArguments const&)>
+PlannedStmt* planner_hook_of(Query* query, char const* text, int options, ParamListInfo parameters) {
+  return plan({query, text, options, parameters});
+}
+#endif
+
 // Calls walker(child, context) for every child of a plan node. The server declares the callback without arguments
 // before 16.
 inline bool walk_plan_states(PlanState* node, bool (*walker)(PlanState*, void*), void* context) {
@@ -108,6 +138,15 @@ inline FileName file_of(Relation relation) {
   return {relation->rd_locator.spcOid, relation->rd_locator.dbOid, relation->rd_locator.relNumber};
 #else
   return {relation->rd_node.spcNode, relation->rd_node.dbNode, relation->rd_node.relNode};
+#endif
+}
+
+// Pins `buffer` if it holds a page of the relation's main fork.
+inline bool pin_if_holds(Relation relation, BlockNumber block, Buffer buffer) {
+#if PG_VERSION_NUM >= 160000
+  return ReadRecentBuffer(relation->rd_locator, MAIN_FORKNUM, block, buffer);
+#else
+  return ReadRecentBuffer(relation->rd_node, MAIN_FORKNUM, block, buffer);
 #endif
 }
 
@@ -167,6 +206,15 @@ inline IndexFetchTableData* begin_index_fetch(Relation heap) {
   return table_index_fetch_begin(heap, 0);
 #else
   return table_index_fetch_begin(heap);
+#endif
+}
+
+// A snapshot that sees every piece of a TOAST value which somebody may still look at. Requires an active snapshot.
+inline void set_toast_snapshot(Snapshot snapshot) {
+#if PG_VERSION_NUM >= 180000
+  *snapshot = *get_toast_snapshot();
+#else
+  init_toast_snapshot(snapshot);
 #endif
 }
 

@@ -2,6 +2,7 @@
 #include "pg/postgres.hpp"
 
 #include "pg/am/am_options.hpp"
+#include "pg/am/plan_junk.hpp"
 #include "pg/am/scan_limit.hpp"
 #include "pg/compat.hpp"
 #include "pg/page/object_cache.hpp"
@@ -21,6 +22,7 @@ void _PG_init(void) {
   strata::pg::define_index_options();
   strata::pg::register_object_cache();
   strata::pg::register_scan_limits();
+  strata::pg::register_plan_junk();
   strata::pg::register_launcher();
   strata::pg::register_versioned_tables();
   strata::pg::register_history_writers();

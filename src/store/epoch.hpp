@@ -72,6 +72,13 @@ Status read_centroid(P& pager, IndexShape const& shape, EpochView const& epoch, 
   return status;
 }
 
+// Asks for the cache lines of a kept centroid.
+inline void prefetch_centroid(EpochView const& epoch, uint32_t list) {
+  if (!epoch.kept_centroids) return;
+  std::byte const* const centroid = epoch.kept_centroids + size_t(list) * epoch.centroid_size;
+  for (uint32_t at = 0; at < epoch.centroid_size; at += 64) __builtin_prefetch(centroid + at);
+}
+
 // What training hands over. All in the units of `frame`.
 struct EpochParts {
   ObjectId frame;

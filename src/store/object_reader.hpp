@@ -86,6 +86,21 @@ Status visit_stream(P& pager, ManifestObject const& object, StreamDisk const& st
   return {};
 }
 
+// Asks for what visit_stream would read, as far as it is in memory.
+template <Pager P>
+void prefetch_stream(P& pager, ManifestObject const& object, StreamDisk const& stream, uint64_t offset, uint64_t size) {
+  if (offset > stream.byte_size || size > stream.byte_size - offset) return;
+  while (size > 0) {
+    uint32_t const page_no = stream.first_page + uint32_t(offset / stream.bytes_per_page);
+    uint32_t const at = uint32_t(offset % stream.bytes_per_page);
+    uint32_t part = stream.bytes_per_page - at;
+    if (part > size) part = uint32_t(size);
+    pager.prefetch_bytes(block_of(object, page_no), at, part);
+    offset += part;
+    size -= part;
+  }
+}
+
 template <Pager P>
 Status read_stream(P& pager, ManifestObject const& object, StreamDisk const& stream, uint64_t offset, uint64_t size,
                    void* target) {

@@ -17,7 +17,9 @@
 //     action.abandon()    nothing is changed, nothing is logged
 //   p.write_fresh(pages, count)
 //                         count <= fresh_pages_max full pages, one log record; only pages that nothing refers to yet
-//   p.prefetch(block)     a hint
+//   p.prefetch(block)     a hint: the page will be read
+//   p.prefetch_bytes(block, at, size)
+//                         a hint: this part of the body of a page that is in memory will be read at once
 //   p.lock(name), p.try_lock(name), p.unlock(name)
 //                         exclusive, held to unlock or the end of the transaction
 //   p.lock_shared(name), p.unlock_shared(name)
@@ -92,6 +94,7 @@ concept Pager = requires(P& p, BlockNo block, FreshPage const* pages, uint64_t x
   });
   p.write_fresh(pages, uint32_t{});
   p.prefetch(block);
+  p.prefetch_bytes(block, uint32_t{}, uint32_t{});
   p.lock(LockName::edit);
   { p.try_lock(LockName::edit) } -> std::same_as<bool>;
   p.unlock(LockName::edit);

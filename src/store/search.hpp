@@ -5,9 +5,8 @@
 //   segments,
 //                   probes lists by key over all segments at once, evaluates survivors of the first stage in the order
 //                   of their bounds; a later call with a larger target goes on, and scans nothing twice
-//   next_candidate  hands out candidates by their lower bound; the caller computes exact distances and emits a row when
-//   no
-//                   candidate and nothing unseen (search_frontier) can be nearer
+//   next_candidate  hands out candidates by their lower bound; the caller computes exact distances where bounds
+//                   overlap, and emits a row when no candidate and nothing unseen (search_unseen) can be nearer
 //
 // No locks are held between calls: the caller's snapshot keeps what the manifest copy names from being reused.
 #pragma once
@@ -38,8 +37,10 @@ inline Candidate candidate_of(FrameQuery const& query, quant::RefineEstimate con
   float bound = query.factor * estimate.lower_bound + query.offset;
   // Rounding of the line above: relative to its larger term.
   bound -= 4e-7f * (std::abs(bound) + std::abs(query.offset));
+  float upper = query.factor * estimate.upper_bound + query.offset;
+  upper += 4e-7f * (std::abs(upper) + std::abs(query.offset));
   float score = query.factor * estimate.score + query.offset;
-  return {bound_in_range(bound), score <= largest ? score : largest, source, row};
+  return {bound_in_range(bound), upper <= largest ? upper : infinity, score <= largest ? score : largest, source, row};
 }
 
 // What the error of a first-stage code is multiplied with: the distance to its centroid, or the query's norm for inner
@@ -55,7 +56,7 @@ Status evaluate_growing(P& pager, Search& search, uint32_t at, uint32_t row) {
   SearchSource const& source = search.sources[at];
   FrameQuery const& query = search.queries[source.query];
   uint32_t seen = 0;
-  quant::RefineEstimate estimate{infinity, infinity};
+  quant::RefineEstimate estimate{infinity, infinity, infinity};
   auto visit = [&](uint64_t candidate, RowView const& view, bool deleted) {
     if (candidate == row && !deleted && view.flags == 0) estimate = quant::evaluate_refine(query.refine, view.refine);
   };
@@ -91,6 +92,15 @@ Status evaluate(P& pager, Search& search, uint32_t at, uint32_t row) {
   return {};
 }
 
+template <Pager P>
+void prefetch_row(P& pager, Search const& search, Pending const& row) {
+  ScannedRun const& run = search.runs[row.run];
+  SearchSource const& source = search.sources[run.source];
+  uint32_t const size = search.shape.refine_size;
+  if (!source.growing)
+    prefetch_stream(pager, *source.object, source.refine, uint64_t(run.first_row + row.at) * size, size);
+}
+
 // Evaluates the rows of runs [first_run, ...) whose bound is below tau, nearest bounds first, while tau falls.
 template <Pager P>
 Status evaluate_runs(P& pager, Search& search, uint32_t first_run) {
@@ -103,6 +113,8 @@ Status evaluate_runs(P& pager, Search& search, uint32_t first_run) {
     for (uint32_t i = 0; i < scanned.row_count; i++)
       if (bounds[i] < search.tau) pending.push(pager, {bounds[i], run, i});
   }
+  // Rows lie anywhere: their cache lines are asked for so many rows ahead.
+  constexpr uint32_t ahead = 4;
   // Without a threshold yet, the best few give one; then most of the rest need no evaluation.
   uint32_t done = 0;
   while (done < pending.count) {
@@ -116,9 +128,11 @@ Status evaluate_runs(P& pager, Search& search, uint32_t first_run) {
       pending.count = end = uint32_t(kept - pending.begin());
     }
     std::sort(pending.begin() + done, pending.begin() + end, nearer);
+    for (uint32_t next = done; next < end && next < done + ahead; next++) prefetch_row(pager, search, pending[next]);
     for (; done < end; done++) {
       Pending const& row = pending[done];
       if (row.bound >= search.tau) return {};
+      if (done + ahead < end) prefetch_row(pager, search, pending[done + ahead]);
       ScannedRun const& run = search.runs[row.run];
       search.bounds[run.bounds_at + row.at] = infinity;
       if (Status status = evaluate(pager, search, run.source, run.first_row + row.at); !status.ok()) return status;
@@ -194,13 +208,13 @@ Status scan_growing(P& pager, Search& search, uint32_t at) {
   auto* found = static_cast<quant::RefineEstimate*>(pager.allocate(sizeof(quant::RefineEstimate) * capacity));
   for (uint32_t group = 0; group * capacity < source.row_count; group++) {
     uint32_t seen = 0, first = group * capacity;
-    Status status = visit_growing_group(pager, search.shape, *source.object, group, search.scratch, &seen,
-                                        [&](uint64_t row, RowView const& view, bool deleted) {
-                                          bool skip = deleted || view.flags != 0 ||
-                                                      !growing_passes(search, view.columns, view.hash);
-                                          found[row - first] = skip ? quant::RefineEstimate{infinity, infinity}
-                                                                    : quant::evaluate_refine(query.refine, view.refine);
-                                        });
+    Status status = visit_growing_group(
+        pager, search.shape, *source.object, group, search.scratch, &seen,
+        [&](uint64_t row, RowView const& view, bool deleted) {
+          bool skip = deleted || view.flags != 0 || !growing_passes(search, view.columns, view.hash);
+          found[row - first] = skip ? quant::RefineEstimate{infinity, infinity, infinity}
+                                    : quant::evaluate_refine(query.refine, view.refine);
+        });
     if (!status.ok()) return status;
     for (uint32_t i = 0; i < seen && first + i < source.row_count; i++) {
       if (found[i].score == infinity) continue;
@@ -239,6 +253,24 @@ Status scan_flat(P& pager, Search& search) {
   return {};
 }
 
+// Asks for the scan codes of the list to be probed next.
+template <Pager P>
+void prefetch_list(P& pager, Search const& search, ListRank const& rank) {
+  constexpr uint64_t size_max = 16384;  // the rest is read faster than it could be asked for
+  uint32_t const block_bytes = quant::block_size(search.shape.padded_dim, search.shape.scan.bits);
+  for (SearchSource const& source : search.sources) {
+    if (source.epoch != rank.epoch || !source.kept_directory) continue;
+    format::DirectoryEntryDisk entry[2];
+    uint64_t const offset = uint64_t(rank.list) * sizeof entry[0];
+    if (offset + sizeof entry > source.directory.byte_size) return;
+    std::memcpy(static_cast<void*>(entry), source.kept_directory + offset, sizeof entry);
+    if (entry[0].first_row >= entry[1].first_row) continue;
+    uint64_t const first = entry[0].first_row / quant::block_rows * uint64_t(block_bytes);
+    uint64_t const size = (entry[1].first_row - entry[0].first_row) * uint64_t(block_bytes) / quant::block_rows;
+    prefetch_stream(pager, *source.object, source.scan, first, size < size_max ? size : size_max);
+  }
+}
+
 template <Pager P>
 Status probe_next(P& pager, Search& search) {
   ListRank& rank = search.order[search.probed++];
@@ -255,6 +287,7 @@ Status probe_next(P& pager, Search& search) {
     if (Status status = rank_exactly(pager, search, rank); !status.ok()) return status;
   FrameQuery const& query = search.queries[search.epochs[rank.epoch].query];
   float distance = gain_distance(query, search.shape.metric == Metric::inner_product ? query.refine.norm2 : rank.base);
+  if (search.probed < search.order_sorted) prefetch_list(pager, search, search.order[search.probed]);
   uint32_t first_run = search.runs.count;
   for (uint32_t at = 0; at < search.sources.count; at++) {
     SearchSource const& source = search.sources[at];
@@ -403,29 +436,6 @@ Status advance_search(P& pager, Search& search, uint32_t target) {
     if (search.gather) return detail::gather_rows(pager, search);
   }
   return detail::probe_lists(pager, search);
-}
-
-// True when nothing is left that advance_search could find.
-inline bool search_exhausted(Search const& search) {
-  return search.flat_done && search.probed == search.order.count && search.tau == detail::infinity;
-}
-
-// No row that was not handed out yet is expected to score below this.
-inline float search_frontier(Search const& search) {
-  float bound = search_exhausted(search) ? detail::infinity : search.tau;
-  if (search.candidates.count && search.candidates[0].lower_bound < bound) bound = search.candidates[0].lower_bound;
-  return bound;
-}
-
-// The candidate with the smallest lower bound; false when there is none.
-inline bool next_candidate(Search& search, Candidate* candidate) {
-  if (search.candidates.count == 0) return false;
-  auto later = [](Candidate const& a, Candidate const& b) { return a.lower_bound > b.lower_bound; };
-  *candidate = search.candidates[0];
-  std::pop_heap(search.candidates.begin(), search.candidates.end(), later);
-  search.candidates.count--;
-  search.counters.candidate_count++;
-  return true;
 }
 
 }  // namespace strata::store

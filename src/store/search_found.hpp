@@ -43,3 +43,50 @@ void push_candidate(P& pager, Search& search, Candidate const& candidate) {
 }
 
 }  // namespace strata::store::detail
+
+namespace strata::store {
+
+// True when nothing is left that advance_search could find.
+inline bool search_exhausted(Search const& search) {
+  return search.flat_done && search.probed == search.order.count && search.tau == detail::infinity;
+}
+
+// No row that was not found yet is expected to score below this.
+inline float search_unseen(Search const& search) {
+  return search_exhausted(search) ? detail::infinity : search.tau;
+}
+
+// The least lower bound of all candidates but the first; +inf when there is no other.
+inline float second_lower_bound(Search const& search) {
+  auto const& heap = search.candidates;
+  float bound = heap.count > 1 ? heap[1].lower_bound : detail::infinity;
+  return heap.count > 2 && heap[2].lower_bound < bound ? heap[2].lower_bound : bound;
+}
+
+// No row that was not handed out yet is expected to score below this.
+inline float search_frontier(Search const& search) {
+  float const bound = search_unseen(search);
+  return search.candidates.count && search.candidates[0].lower_bound < bound ? search.candidates[0].lower_bound : bound;
+}
+
+// Takes the candidate with the smallest lower bound, candidates[0]; false when there is none.
+inline bool next_candidate(Search& search, Candidate* candidate) {
+  if (search.candidates.count == 0) return false;
+  auto later = [](Candidate const& a, Candidate const& b) { return a.lower_bound > b.lower_bound; };
+  *candidate = search.candidates[0];
+  std::pop_heap(search.candidates.begin(), search.candidates.end(), later);
+  search.candidates.count--;
+  search.counters.candidate_count++;
+  return true;
+}
+
+// Undoes next_candidate().
+template <Pager P>
+void put_candidate_back(P& pager, Search& search, Candidate const& candidate) {
+  auto later = [](Candidate const& a, Candidate const& b) { return a.lower_bound > b.lower_bound; };
+  search.candidates.push(pager, candidate);
+  std::push_heap(search.candidates.begin(), search.candidates.end(), later);
+  search.counters.candidate_count--;
+}
+
+}  // namespace strata::store

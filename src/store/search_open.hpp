@@ -50,7 +50,8 @@ Status query_of_frame(P& pager, Search& search, ObjectId id, uint32_t* index) {
   }
   query.table =
       quant::build_query_table(shape.scan, query.w, pager.allocate(quant::query_table_size(shape.padded_dim)));
-  query.refine = quant::refine_query(shape.metric, shape.padded_dim, query.w);
+  float const offset = std::sqrt(math::inner_product(shape.padded_dim, query.frame.mean, query.frame.mean));
+  query.refine = quant::refine_query(shape.metric, shape.padded_dim, query.w, offset);
   search.queries.push(pager, query);
   *index = search.queries.count - 1;
   return {};

@@ -62,13 +62,19 @@ Status rank_exactly(P& pager, Search& search, ListRank& rank) {
   IndexShape const& shape = search.shape;
   EpochView const& view = *search.epochs[rank.epoch].view;
   FrameQuery const& query = search.queries[search.epochs[rank.epoch].query];
-  if (Status status = read_centroid(pager, shape, view, rank.list, search.scratch, search.centroid); !status.ok())
-    return status;
-  float spread = 0;
-  if (shape.metric == Metric::inner_product) {
-    rank.base = -math::inner_product(shape.padded_dim, query.w, search.centroid);
+  bool const by_product = shape.metric == Metric::inner_product;
+  if (view.kept_centroids) {
+    std::byte const* const centroid = view.kept_centroids + size_t(rank.list) * view.centroid_size;
+    rank.base = by_product ? -math::inner_product_mixed(shape.padded_dim, query.w, centroid)
+                           : math::l2_squared_mixed(shape.padded_dim, query.w, centroid);
   } else {
-    rank.base = math::l2_squared(shape.padded_dim, query.w, search.centroid);
+    if (Status status = read_centroid(pager, shape, view, rank.list, search.scratch, search.centroid); !status.ok())
+      return status;
+    rank.base = by_product ? -math::inner_product(shape.padded_dim, query.w, search.centroid)
+                           : math::l2_squared(shape.padded_dim, query.w, search.centroid);
+  }
+  float spread = 0;
+  if (!by_product) {
     if (view.kept_residuals)
       spread = residual_of(view.kept_residuals, rank.list);
     else if (Status status = read_stream(pager, *view.object, view.residuals, uint64_t(rank.list) * 4, 4, &spread);
@@ -106,9 +112,10 @@ Status load_stop_model(P& pager, Search& search) {
   return status;
 }
 
-inline bool key_less(ListRank const& a, ListRank const& b) {
-  return a.key < b.key;
-}
+// A type of its own, so that sorting calls no function.
+struct NearerList {
+  bool operator()(ListRank const& a, ListRank const& b) const { return a.key < b.key; }
+};
 
 // Puts at least the next `wanted` lists in order, the nearest by exact keys.
 template <Pager P>
@@ -119,13 +126,15 @@ Status order_lists(P& pager, Search& search, uint32_t wanted) {
   uint64_t enough = uint64_t(search.order_sorted) + 3ull * wanted + 16;
   uint32_t until = enough < search.order.count ? uint32_t(enough) : search.order.count;
   ListRank* from = search.order.items + search.order_sorted;
-  if (until < search.order.count) std::nth_element(from, search.order.items + until, search.order.end(), key_less);
+  if (until < search.order.count) std::nth_element(from, search.order.items + until, search.order.end(), NearerList());
   // Past a thousand lists the order hardly matters any more, and reading centroids does cost.
   constexpr uint32_t exact_max = 1024;
   if (until - search.order_sorted <= exact_max)
-    for (ListRank* rank = from; rank < search.order.items + until; rank++)
+    for (ListRank* rank = from; rank < search.order.items + until; rank++) {
+      if (rank + 2 < search.order.items + until) prefetch_centroid(*search.epochs[rank[2].epoch].view, rank[2].list);
       if (Status status = rank_exactly(pager, search, *rank); !status.ok()) return status;
-  std::sort(from, search.order.items + until, key_less);
+    }
+  std::sort(from, search.order.items + until, NearerList());
   search.order_sorted = until;
   return {};
 }

@@ -53,6 +53,13 @@ Status tid_of(P& pager, Search const& search, uint32_t at, uint32_t row, Tid* ti
   });
 }
 
+// Asks for what tid_of() reads.
+template <Pager P>
+void prefetch_tid(P& pager, Search const& search, uint32_t at, uint32_t row) {
+  SearchSource const& source = search.sources[at];
+  if (!source.growing) prefetch_stream(pager, *source.object, source.ids, uint64_t(row) * 6, 6);
+}
+
 namespace detail {
 
 inline RowPass pass_of(uint16_t flags) {

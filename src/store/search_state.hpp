@@ -98,6 +98,7 @@ struct ScannedRun {
 
 struct Candidate {
   float lower_bound;  // absolute; the true score is not below it
+  float upper_bound;  // absolute; the true score is not above it; +inf: unknown
   float score;        // absolute, estimated
   uint32_t source;
   uint32_t row;

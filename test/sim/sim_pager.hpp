@@ -138,6 +138,7 @@ class SimPager {
   }
 
   void prefetch(BlockNo) {}
+  void prefetch_bytes(BlockNo, uint32_t, uint32_t) {}
   void lock(store::LockName name) {
     no_closure();
     if (locks_.count(name)) fail("deadlock: a lock is taken twice");

@@ -61,6 +61,14 @@ CosineParts cosine_parts_half(uint32_t dim, void const* a, void const* b) {
   return table_in_use(tables).cosine_parts_half(dim, a, b);
 }
 
+float l2_squared_mixed(uint32_t dim, void const* a, void const* b) {
+  return table_in_use(tables).l2_squared_mixed(dim, a, b);
+}
+
+float inner_product_mixed(uint32_t dim, void const* a, void const* b) {
+  return table_in_use(tables).inner_product_mixed(dim, a, b);
+}
+
 uint64_t hamming(size_t byte_count, void const* a, void const* b) {
   return table_in_use(tables).hamming(byte_count, a, b);
 }

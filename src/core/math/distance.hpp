@@ -23,6 +23,10 @@ float inner_product_half(uint32_t dim, void const* a, void const* b);
 float l1_half(uint32_t dim, void const* a, void const* b);
 CosineParts cosine_parts_half(uint32_t dim, void const* a, void const* b);
 
+// float32 and IEEE half: the same bit for bit as widening b first.
+float l2_squared_mixed(uint32_t dim, void const* a, void const* b);
+float inner_product_mixed(uint32_t dim, void const* a, void const* b);
+
 uint64_t hamming(size_t byte_count, void const* a, void const* b);
 struct JaccardParts {
   uint64_t both;  // bits set in both

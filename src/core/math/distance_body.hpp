@@ -23,38 +23,38 @@ struct Halves {
 };
 
 // Sum over the dimensions in four independent vectors. term(x, y, s) adds its value to s and is 0 for zero lanes.
-template <class Source, class Term>
+template <class Source, class Other, class Term>
 inline float accumulate(uint32_t dim, void const* a, void const* b, Term term) {
   constexpr uint32_t w = lane_count;
   F s0 = zero(), s1 = zero(), s2 = zero(), s3 = zero();
   uint32_t i = 0;
   for (; dim - i >= 4 * w; i += 4 * w) {
-    s0 = term(Source::load(a, i), Source::load(b, i), s0);
-    s1 = term(Source::load(a, i + w), Source::load(b, i + w), s1);
-    s2 = term(Source::load(a, i + 2 * w), Source::load(b, i + 2 * w), s2);
-    s3 = term(Source::load(a, i + 3 * w), Source::load(b, i + 3 * w), s3);
+    s0 = term(Source::load(a, i), Other::load(b, i), s0);
+    s1 = term(Source::load(a, i + w), Other::load(b, i + w), s1);
+    s2 = term(Source::load(a, i + 2 * w), Other::load(b, i + 2 * w), s2);
+    s3 = term(Source::load(a, i + 3 * w), Other::load(b, i + 3 * w), s3);
   }
-  for (; dim - i >= w; i += w) s0 = term(Source::load(a, i), Source::load(b, i), s0);
-  if (i < dim) s1 = term(Source::part(a, i, dim - i), Source::part(b, i, dim - i), s1);
+  for (; dim - i >= w; i += w) s0 = term(Source::load(a, i), Other::load(b, i), s0);
+  if (i < dim) s1 = term(Source::part(a, i, dim - i), Other::part(b, i, dim - i), s1);
   return sum(add(add(s0, s1), add(s2, s3)));
 }
 
-template <class Source>
+template <class Source, class Other = Source>
 float l2_squared_of(uint32_t dim, void const* a, void const* b) {
-  return accumulate<Source>(dim, a, b, [](F x, F y, F s) {
+  return accumulate<Source, Other>(dim, a, b, [](F x, F y, F s) {
     F const difference = sub(x, y);
     return mul_add(difference, difference, s);
   });
 }
 
-template <class Source>
+template <class Source, class Other = Source>
 float inner_product_of(uint32_t dim, void const* a, void const* b) {
-  return accumulate<Source>(dim, a, b, [](F x, F y, F s) { return mul_add(x, y, s); });
+  return accumulate<Source, Other>(dim, a, b, [](F x, F y, F s) { return mul_add(x, y, s); });
 }
 
 template <class Source>
 float l1_of(uint32_t dim, void const* a, void const* b) {
-  return accumulate<Source>(dim, a, b, [](F x, F y, F s) { return add(abs(sub(x, y)), s); });
+  return accumulate<Source, Source>(dim, a, b, [](F x, F y, F s) { return add(abs(sub(x, y)), s); });
 }
 
 struct CosineSums {

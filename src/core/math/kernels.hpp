@@ -14,6 +14,8 @@ struct Kernels {
   float (*inner_product_half)(uint32_t dim, void const* a, void const* b);
   float (*l1_half)(uint32_t dim, void const* a, void const* b);
   CosineParts (*cosine_parts_half)(uint32_t dim, void const* a, void const* b);
+  float (*l2_squared_mixed)(uint32_t dim, void const* a, void const* b);
+  float (*inner_product_mixed)(uint32_t dim, void const* a, void const* b);
   uint64_t (*hamming)(size_t byte_count, void const* a, void const* b);
   JaccardParts (*jaccard_parts)(size_t byte_count, void const* a, void const* b);
   void (*halves_to_floats)(uint32_t count, void const* halves, float* floats);

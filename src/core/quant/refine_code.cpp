@@ -17,6 +17,8 @@ namespace {
 constexpr uint16_t half_infinity = 0x7c00;
 constexpr float float_ulp = 0x1p-24f;  // largest relative error of one rounding
 
+constexpr float source_rounding = 0x1p-19f;
+
 // Magnitudes outside of this range are not scaled by least squares: sums of squares would leave the floats.
 constexpr float magnitude_min = 0x1p-100f;
 constexpr float magnitude_max = 0x1p50f;
@@ -85,7 +87,7 @@ void decode_refine(uint32_t padded_dim, std::byte const* row, float* z) {
   code_kernels().decode_bytes(padded_dim, header_of(row).scale, codes_of(row), z);
 }
 
-RefineQuery refine_query(Metric metric, uint32_t padded_dim, float const* w) {
+RefineQuery refine_query(Metric metric, uint32_t padded_dim, float const* w, float offset) {
   double sum = 0, norm2 = 0, l1 = 0;
   for (uint32_t i = 0; i < padded_dim; ++i) {
     double const x = w[i];
@@ -101,7 +103,8 @@ RefineQuery refine_query(Metric metric, uint32_t padded_dim, float const* w) {
           float(sum),
           float(norm2),
           float(std::sqrt(norm2)),
-          float(255 * l1 * roundings * double(float_ulp) * 1.01)};
+          float(255 * l1 * roundings * double(float_ulp) * 1.01),
+          offset};
 }
 
 RefineEstimate evaluate_refine(RefineQuery const& query, std::byte const* row) {
@@ -111,6 +114,7 @@ RefineEstimate evaluate_refine(RefineQuery const& query, std::byte const* row) {
   float const slack = header.scale * query.rounding;
   bool const bounded = header.error < half_infinity;
   float const error = math::half_to_float(header.error);
+  float const length = std::sqrt(header.norm2) + query.offset;
   RefineEstimate estimate;
   if (query.metric == Metric::inner_product) {
     estimate.score = -product;
@@ -119,6 +123,7 @@ RefineEstimate evaluate_refine(RefineQuery const& query, std::byte const* row) {
     if (!bounded || !(estimate.lower_bound > -std::numeric_limits<float>::infinity())) {
       estimate.lower_bound = -std::numeric_limits<float>::infinity();
     }
+    estimate.upper_bound = estimate.score + reach + slack + source_rounding * query.norm * length + FLT_MIN;
   } else {
     float const norms = query.norm2 + header.norm2;
     estimate.score = norms - 2 * product;
@@ -126,7 +131,11 @@ RefineEstimate evaluate_refine(RefineQuery const& query, std::byte const* row) {
     float const least = estimate.score - (2 * slack + 8 * float_ulp * (norms + 2 * std::fabs(product)));
     float const distance = least > 0 ? std::sqrt(least) * (1 - 8 * float_ulp) - error : 0;
     estimate.lower_bound = bounded && distance > 0 ? distance * distance * (1 - 8 * float_ulp) : 0;
+    float const most = estimate.score + (2 * slack + 8 * float_ulp * (norms + 2 * std::fabs(product)));
+    float const farthest = std::sqrt(most) + error + source_rounding * (query.norm + length);
+    estimate.upper_bound = farthest * farthest * (1 + 8 * float_ulp) + FLT_MIN;  // for a square that underflows
   }
+  if (!bounded || !(estimate.upper_bound <= FLT_MAX)) estimate.upper_bound = std::numeric_limits<float>::infinity();
   if (!(estimate.score <= FLT_MAX)) estimate.score = FLT_MAX;
   return estimate;
 }

@@ -55,12 +55,14 @@ struct RefineQuery {
   float norm2;     // ||w||^2
   float norm;      // ||w||
   float rounding;  // times a row's scale: bounds the rounding error of <z^, w>
+  float offset;    // norm of what was subtracted from rows and query to put them into frame space
 };
-RefineQuery refine_query(Metric metric, uint32_t padded_dim, float const* w);
+RefineQuery refine_query(Metric metric, uint32_t padded_dim, float const* w, float offset = 0);
 
 struct RefineEstimate {
   float score;        // l2, cosine: ||w - z^||^2; inner product: -<z^, w>
   float lower_bound;  // never above the true score, in exact arithmetic over the query w and the row z as given
+  float upper_bound;  // never below the score of the vectors that w and z were made of, see below; +inf: unknown
 };
 // `row` has no alignment. `score` is never NaN and saturates at the largest float. `lower_bound` is finite unless the
 // stored error is infinite (then it is -inf or 0). The slack for the rounding in here, subtracted before the error is:
@@ -70,6 +72,14 @@ struct RefineEstimate {
 //
 // (a dot product of at least 16 partial sums; Higham, Accuracy and Stability of Numerical Algorithms, 2002,
 // section 3.1): some 1e-5 ||w|| ||z|| at 768 dimensions, where the error is about 7e-3 ||z||.
+//
+// The upper bound is meant to be compared with lower bounds of other rows and with distances computed in single
+// precision: it also covers what rotating and centring rounded off rows and queries, and the rounding of such a
+// distance,
+//
+//   2^-19 (||w|| + ||z^|| + offset) on the distance, 2^-19 ||w|| (||z^|| + offset) on the inner product,
+//
+// some 16 times what either of them was ever seen to amount to.
 RefineEstimate evaluate_refine(RefineQuery const& query, std::byte const* row);
 
 // Asks for the cache lines of one row; rows of a second stage are scattered, so ask for all before evaluating the

@@ -140,16 +140,66 @@ void start(IndexScanDesc scan) {
   if (filter.never || (filter.null_only && filter.not_null) || (in_radius && !vector)) state->phase = ScanPhase::done;
 }
 
-// Gives the nearest candidate its exact distance.
-void fetch_candidate(ScanState* state) {
-  store::Candidate candidate;
-  if (!store::next_candidate(*state->search, &candidate)) return;
+Tid take_candidate(ScanState* state) {
+  store::Candidate candidate{};
+  store::next_candidate(*state->search, &candidate);
   Tid tid;
   report(store::tid_of(state->pager, *state->search, candidate.source, candidate.row, &tid));
-  double distance;
-  if (!exact_distance(state->heap, tid, &distance)) return;
-  state->found.push(state->pager, {distance * score_scale(state->shape.column.metric), tid});
-  std::push_heap(state->found.begin(), state->found.end(), farther);
+  return tid;
+}
+
+// How many of the nearest candidates will need an exact distance, as far as can be told.
+uint32_t finalists_wanted(ScanState const* state) {
+  uint64_t const asked = state->target > store::search_margin ? state->target - store::search_margin : 1;
+  uint64_t const known = state->returned_count + state->found.count;
+  uint64_t const wanted = asked > known ? asked - known : 1;
+  return uint32_t(Min(Min(wanted, uint64_t(state->search->candidates.count)), uint64_t(finalists_max)));
+}
+
+// Candidates that need an exact distance move to the front of nearest[0, count), which is sorted by lower bounds;
+// those whose bounds keep them apart from all others go back. Returns how many need one. `beyond`: no bound of others
+// is less.
+uint32_t sift_candidates(ScanState* state, store::Candidate* nearest, uint32_t count, double beyond) {
+  uint32_t kept = 0;
+  double reach = -get_float8_infinity();  // the largest upper bound so far
+  for (uint32_t i = 0; i < count; i++) {
+    store::Candidate const row = nearest[i];
+    double const next = i + 1 < count ? double(nearest[i + 1].lower_bound) : beyond;
+    bool const apart = reach <= row.lower_bound && row.upper_bound <= next;
+    reach = Max(reach, double(row.upper_bound));
+    if (apart)
+      store::put_candidate_back(state->pager, *state->search, row);
+    else
+      nearest[kept++] = row;
+  }
+  return kept;
+}
+
+// Gives the nearest candidates their exact distances. Requires that the nearest one needs it.
+void fetch_candidates(ScanState* state, double unseen) {
+  store::Search& search = *state->search;
+  store::Candidate nearest[finalists_max];
+  uint32_t const wanted = finalists_wanted(state);
+  uint32_t count = 0;
+  while (count < wanted && (count == 0 || search.candidates[0].lower_bound <= unseen))
+    store::next_candidate(search, &nearest[count++]);
+  if (count > 1) {
+    double const beyond = search.candidates.count ? double(search.candidates[0].lower_bound) : unseen;
+    count = sift_candidates(state, nearest, count, Min(beyond, unseen));
+  }
+  if (!state->finalists)
+    state->finalists = static_cast<Finalist*>(state->pager.allocate(sizeof(Finalist) * finalists_max));
+  for (uint32_t i = 0; i < count; i++) store::prefetch_tid(state->pager, search, nearest[i].source, nearest[i].row);
+  for (uint32_t i = 0; i < count; i++)
+    report(store::tid_of(state->pager, search, nearest[i].source, nearest[i].row, &state->finalists[i].tid));
+  find_distances(state->heap, state->finalists, count);
+  double const scale = score_scale(state->shape.column.metric);
+  for (uint32_t i = 0; i < count; i++) {
+    Finalist const& row = state->finalists[i];
+    if (!row.is_visible) continue;
+    state->found.push(state->pager, {row.distance * scale, row.tid});
+    std::push_heap(state->found.begin(), state->found.end(), farther);
+  }
 }
 
 void look_further(ScanState* state) {
@@ -159,30 +209,48 @@ void look_further(ScanState* state) {
   report(store::advance_search(state->pager, *state->search, state->target));
 }
 
+// Hands a row out, unless rows farther than it were handed out before.
+bool emit(ScanState* state, double distance_min, double distance_max, Tid row, Tid* tid) {
+  if (distance_min < state->last_distance && settings.iterative_scan == int(IterativeScan::strict)) {
+    state->late.push(state->pager, {distance_min, row});
+    return false;
+  }
+  state->last_distance = distance_max;
+  *tid = row;
+  return true;
+}
+
+// The nearest candidate leaves without its exact distance when its bounds keep it apart from all that can follow.
+bool stands_apart(ScanState const* state, double unseen, double nearest) {
+  store::Search const& search = *state->search;
+  double const most = search.candidates[0].upper_bound;
+  return most <= unseen && most <= nearest && most <= store::second_lower_bound(search);
+}
+
 bool next_ordered(ScanState* state, Tid* tid) {
+  store::Search& search = *state->search;
   for (;;) {
-    double const frontier = state->target ? store::search_frontier(*state->search) : -get_float8_infinity();
-    if (state->found.count && state->found[0].distance <= frontier) {
+    bool const exhausted = store::search_exhausted(search);
+    double const unseen = state->target ? store::search_unseen(search) : -get_float8_infinity();
+    double const candidate = search.candidates.count ? search.candidates[0].lower_bound : get_float8_infinity();
+    double const nearest = state->found.count ? state->found[0].distance : get_float8_infinity();
+    if (state->found.count && nearest <= unseen && nearest <= candidate) {
       FoundRow const row = state->found[0];
       std::pop_heap(state->found.begin(), state->found.end(), farther);
       state->found.count--;
-      if (row.distance < state->last_distance && settings.iterative_scan == int(IterativeScan::strict)) {
-        state->late.push(state->pager, row);
-        continue;
+      if (emit(state, row.distance, row.distance, row.tid, tid)) return true;
+    } else if (search.candidates.count && (candidate <= nearest || exhausted)) {
+      if (stands_apart(state, unseen, nearest)) {
+        double const most = search.candidates[0].upper_bound;
+        if (emit(state, candidate, most, take_candidate(state), tid)) return true;
+      } else {
+        fetch_candidates(state, unseen);
       }
-      state->last_distance = row.distance;
-      *tid = row.tid;
-      return true;
-    }
-    bool const has_candidate = state->search->candidates.count > 0;
-    double const nearest = state->found.count ? state->found[0].distance : get_float8_infinity();
-    if (has_candidate &&
-        (state->search->candidates[0].lower_bound <= nearest || store::search_exhausted(*state->search)))
-      fetch_candidate(state);
-    else if (!store::search_exhausted(*state->search))
+    } else if (!exhausted) {
       look_further(state);
-    else
+    } else {
       return false;
+    }
     CHECK_FOR_INTERRUPTS();
   }
 }
@@ -259,6 +327,7 @@ bool am_get_tuple(IndexScanDesc scan, ScanDirection direction) {
   Tid tid;
   bool const enough = settings.max_scan_tuples > 0 && state->returned_count >= uint64_t(settings.max_scan_tuples);
   bool const found = !enough && next_tid(state, &tid);
+  if (state->heap) rest_scan_heap(state->heap);
   MemoryContextSwitchTo(old);
   if (!found) return false;
   state->returned_count++;

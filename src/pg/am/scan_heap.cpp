@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "pg/page/heap_tuple.hpp"
+
 namespace strata::pg {
 
 ScanHeap* open_scan_heap(Relation heap, Relation index, Snapshot snapshot, ColumnClass const& column, VectorRef query) {
@@ -10,10 +12,13 @@ ScanHeap* open_scan_heap(Relation heap, Relation index, Snapshot snapshot, Colum
   scan->snapshot = snapshot;
   scan->column = column;
   scan->query = query;
+  scan->attribute = index->rd_index->indkey.values[0];
+  scan->in_place = scan->attribute != 0 && has_heap_tuples(heap);
+  scan->row_context = AllocSetContextCreate(CurrentMemoryContext, "ivf scan row", ALLOCSET_DEFAULT_SIZES);
+  scan->toast = open_toast_reader();
+  if (scan->in_place) return scan;
   scan->fetch = begin_index_fetch(heap);
   scan->slot = table_slot_create(heap, nullptr);
-  scan->attribute = index->rd_index->indkey.values[0];
-  scan->row_context = AllocSetContextCreate(CurrentMemoryContext, "ivf scan row", ALLOCSET_DEFAULT_SIZES);
   if (scan->attribute == 0) {
     scan->info = BuildIndexInfo(index);
     scan->executor = CreateExecutorState();
@@ -23,49 +28,89 @@ ScanHeap* open_scan_heap(Relation heap, Relation index, Snapshot snapshot, Colum
 }
 
 void close_scan_heap(ScanHeap* scan) {
-  table_index_fetch_end(scan->fetch);
-  ExecDropSingleTupleTableSlot(scan->slot);
+  close_toast_reader(scan->toast);
+  if (scan->fetch) table_index_fetch_end(scan->fetch);
+  if (scan->slot) ExecDropSingleTupleTableSlot(scan->slot);
   if (scan->executor) FreeExecutorState(scan->executor);
   MemoryContextDelete(scan->row_context);
 }
 
 namespace {
 
-Datum indexed_value(ScanHeap* scan, bool* is_null) {
-  if (scan->attribute != 0) return slot_getattr(scan->slot, scan->attribute, is_null);
-  Datum values[INDEX_MAX_KEYS];
-  bool nulls[INDEX_MAX_KEYS];
-  FormIndexDatum(scan->info, scan->slot, scan->executor, values, nulls);
-  *is_null = nulls[0];
-  return values[0];
+double distance_of(ScanHeap* scan, Datum value) {
+  VectorRef const row = vector_ref(value, scan->column.element);
+  if (row.dim != scan->query.dim)
+    ereport(ERROR, (errcode(ERRCODE_DATA_EXCEPTION),
+                    errmsg("different vector dimensions %u and %u", row.dim, scan->query.dim)));
+  double const found = ordering_distance(scan->column.metric, row, scan->query);
+  return std::isnan(found) ? get_float8_infinity() : found;
+}
+
+ItemPointerData pointer_to(Tid tid) {
+  ItemPointerData pointer;
+  ItemPointerSet(&pointer, tid.block(), tid.offset());
+  return pointer;
+}
+
+// Reads the column where it lies. What is in a TOAST table is left for later.
+void look_in_place(ScanHeap* scan, Finalist* row) {
+  PinnedTuple pinned;
+  row->is_visible = pin_visible(scan->heap, pointer_to(row->tid), scan->snapshot, &pinned);
+  if (!row->is_visible) return;
+  bool is_null;
+  Datum const value = heap_getattr(&pinned.tuple, scan->attribute, RelationGetDescr(scan->heap), &is_null);
+  row->distance = get_float8_infinity();
+  if (!is_null && !plain_toast_pointer(value, &row->toast)) row->distance = distance_of(scan, value);
+  unpin(pinned);
+  if (row->toast.size) prefetch_toast(scan->toast, row->toast);
+}
+
+void look_by_slot(ScanHeap* scan, Finalist* row) {
+  bool again = false;
+  ItemPointerData tid = pointer_to(row->tid);
+  row->is_visible = table_index_fetch_tuple(scan->fetch, &tid, scan->snapshot, scan->slot, &again, nullptr);
+  if (!row->is_visible) return;
+  bool is_null;
+  Datum value;
+  if (scan->attribute != 0) {
+    value = slot_getattr(scan->slot, scan->attribute, &is_null);
+  } else {
+    Datum values[INDEX_MAX_KEYS];
+    bool nulls[INDEX_MAX_KEYS];
+    FormIndexDatum(scan->info, scan->slot, scan->executor, values, nulls);
+    value = values[0];
+    is_null = nulls[0];
+  }
+  row->distance = is_null ? get_float8_infinity() : distance_of(scan, value);
+  ExecClearTuple(scan->slot);
+  if (scan->executor) ResetPerTupleExprContext(scan->executor);
 }
 
 }  // namespace
 
-bool exact_distance(ScanHeap* scan, Tid tid, double* distance) {
-  ItemPointerData pointer;
-  ItemPointerSet(&pointer, tid.block(), tid.offset());
-  bool again = false;
-  scan->fetched_count++;
-  if (!table_index_fetch_tuple(scan->fetch, &pointer, scan->snapshot, scan->slot, &again, nullptr)) return false;
-
+void find_distances(ScanHeap* scan, Finalist* rows, uint32 count) {
+  constexpr uint32 ahead = 4;
+  scan->fetched_count += count;
   MemoryContext const old = MemoryContextSwitchTo(scan->row_context);
-  bool is_null;
-  Datum const value = indexed_value(scan, &is_null);
-  *distance = get_float8_infinity();
-  if (!is_null) {
-    VectorRef const row = vector_ref(value, scan->column.element);
-    if (row.dim != scan->query.dim)
-      ereport(ERROR, (errcode(ERRCODE_DATA_EXCEPTION),
-                      errmsg("different vector dimensions %u and %u", row.dim, scan->query.dim)));
-    double const found = ordering_distance(scan->column.metric, row, scan->query);
-    if (!std::isnan(found)) *distance = found;
+  for (uint32 i = 0; i < count; i++) {
+    rows[i].toast = {};
+    if (scan->in_place) {
+      if (i + ahead < count) prefetch_tuple(scan->heap, pointer_to(rows[i + ahead].tid));
+      look_in_place(scan, &rows[i]);
+    } else {
+      look_by_slot(scan, &rows[i]);
+    }
+  }
+  for (uint32 i = 0; i < count; i++) {
+    if (rows[i].toast.size) rows[i].distance = distance_of(scan, read_toast(scan->toast, rows[i].toast));
+    MemoryContextReset(scan->row_context);
   }
   MemoryContextSwitchTo(old);
-  MemoryContextReset(scan->row_context);
-  if (scan->executor) ResetPerTupleExprContext(scan->executor);
-  ExecClearTuple(scan->slot);
-  return true;
+}
+
+void rest_scan_heap(ScanHeap* scan) {
+  rest_toast_reader(scan->toast);
+  if (scan->fetch) table_index_fetch_reset(scan->fetch);
 }
 
 }  // namespace strata::pg

@@ -2,6 +2,7 @@
 #pragma once
 #include "core/base/ids.hpp"
 #include "pg/am/opclass.hpp"
+#include "pg/am/toast_reader.hpp"
 #include "pg/compat.hpp"
 
 namespace strata::pg {
@@ -11,22 +12,35 @@ namespace strata::pg {
 struct ScanHeap {
   Relation heap;
   Snapshot snapshot;
-  IndexFetchTableData* fetch;
-  TupleTableSlot* slot;
-  AttrNumber attribute;  // the indexed column of the heap; 0: an expression
-  IndexInfo* info;       // for expressions, else null
-  EState* executor;      // for expressions, else null
+  AttrNumber attribute;        // the indexed column of the heap; 0: an expression
+  bool in_place;               // columns are read on their pages, what follows is for other cases
+  IndexFetchTableData* fetch;  // or null
+  TupleTableSlot* slot;        // or null
+  IndexInfo* info;             // for expressions, else null
+  EState* executor;            // for expressions, else null
   MemoryContext row_context;
+  ToastReader* toast;
   ColumnClass column;
   VectorRef query;
   uint64_t fetched_count;
+};
+
+// A row whose distance is wanted.
+struct Finalist {
+  Tid tid;
+  bool is_visible;  // whether the snapshot sees a version of it
+  double distance;  // see ordering_distance(); +inf where that is not a number
+  ToastPointer toast;
 };
 
 // Requires an MVCC snapshot.
 ScanHeap* open_scan_heap(Relation heap, Relation index, Snapshot snapshot, ColumnClass const& column, VectorRef query);
 void close_scan_heap(ScanHeap* heap);
 
-// False when no version of the row is visible. *distance: see ordering_distance(); +inf where that is not a number.
-bool exact_distance(ScanHeap* heap, Tid tid, double* distance);
+// Fills in what is not the tid. Rows are many cache misses apart, so each step is taken for all of them.
+void find_distances(ScanHeap* heap, Finalist* rows, uint32 count);
+
+// Gives back what would keep others from pages that were read. To be called before the executor gets control.
+void rest_scan_heap(ScanHeap* heap);
 
 }  // namespace strata::pg

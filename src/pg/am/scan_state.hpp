@@ -15,6 +15,9 @@ struct FoundRow {
   Tid tid;
 };
 
+// Rows that get their exact distances together.
+constexpr uint32 finalists_max = 64;
+
 enum class ScanPhase : uint8_t {
   start,      // nothing was done since amrescan
   ordered,    // rows by their distance
@@ -39,6 +42,7 @@ struct ScanState {
   store::Array<FoundRow> found;  // binary heap, nearest first
   store::Array<FoundRow> late;   // sorted when its phase begins
   uint32_t late_at;
+  Finalist* finalists;
   double last_distance;     // of the row returned last; -inf before the first
   store::RowIterator rows;  // phase unordered
   uint64_t returned_count;

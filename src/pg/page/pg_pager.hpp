@@ -19,6 +19,7 @@
 #include "pg/compat.hpp"
 #include "pg/entry.hpp"
 #include "pg/page/object_cache.hpp"
+#include "pg/page/recent_buffers.hpp"
 #include "pg/worker/progress.hpp"
 #include "store/pager.hpp"
 
@@ -104,6 +105,10 @@ class PgPager {
     if (raw(block) < block_count_ || raw(block) < block_count()) PrefetchBuffer(index_, fork_, raw(block));
   }
 
+  void prefetch_bytes(BlockNo block, uint32_t at, uint32_t size) {
+    strata::pg::prefetch_bytes(index_, raw(block), SizeOfPageHeaderData + at, size);
+  }
+
   void lock(store::LockName name) { LockPage(index_, lock_block(name), ExclusiveLock); }
   bool try_lock(store::LockName name) { return ConditionalLockPage(index_, lock_block(name), ExclusiveLock); }
   void unlock(store::LockName name) { UnlockPage(index_, lock_block(name), ExclusiveLock); }
@@ -163,7 +168,9 @@ class PgPager {
   static BlockNumber lock_block(store::LockName name) { return MaxBlockNumber - static_cast<uint32_t>(name); }
   Buffer pin_shared(BlockNo block) {
     if (raw(block) >= block_count_ && raw(block) >= block_count()) return InvalidBuffer;
-    Buffer buffer = ReadBufferExtended(index_, fork_, raw(block), RBM_NORMAL, strategy_);
+    Buffer const buffer = fork_ == MAIN_FORKNUM && access_ == PageAccess::random
+                              ? pin_page(index_, raw(block))
+                              : ReadBufferExtended(index_, fork_, raw(block), RBM_NORMAL, strategy_);
     LockBuffer(buffer, BUFFER_LOCK_SHARE);
     return buffer;
   }

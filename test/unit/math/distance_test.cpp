@@ -155,5 +155,22 @@ TEST(Distance, BitCountsAreExactAtEveryLength) {
   });
 }
 
+TEST(Distance, MixedOperandsAreAsIfWidenedFirst) {
+  testing::at_every_level([] {
+    for (uint32_t dim : {0u, 1u, 7u, 16u, 33u, 64u, 784u, 1001u}) {
+      std::vector<float> a, b;
+      for (uint32_t i = 0; i < dim; ++i) {
+        a.push_back(float(std::sin(i * 0.7)) * 3);
+        b.push_back(float(std::cos(i * 1.3)) * 2);
+      }
+      std::vector<uint16_t> const halves = narrow(b);
+      Unaligned const x(a.data(), dim * sizeof(float)), y(b.data(), dim * sizeof(float));
+      Unaligned const h(halves.data(), dim * sizeof(uint16_t));
+      EXPECT_EQ(l2_squared_mixed(dim, x.data(), h.data()), l2_squared(dim, x.data(), y.data()));
+      EXPECT_EQ(inner_product_mixed(dim, x.data(), h.data()), inner_product(dim, x.data(), y.data()));
+    }
+  });
+}
+
 }  // namespace
 }  // namespace strata::math

@@ -139,6 +139,8 @@ TEST(RefineCode, RowsThatAreNotFiniteBoundNothing) {
         EXPECT_TRUE(std::isfinite(l2.score));
         RefineEstimate const ip = evaluate_refine(refine_query(Metric::inner_product, 64, w.data()), row.data() + 1);
         EXPECT_EQ(ip.lower_bound, -std::numeric_limits<float>::infinity());
+        EXPECT_EQ(l2.upper_bound, std::numeric_limits<float>::infinity());
+        EXPECT_EQ(ip.upper_bound, std::numeric_limits<float>::infinity());
         EXPECT_TRUE(std::isfinite(ip.score));
       }
     }
@@ -179,6 +181,8 @@ void check_pair(std::vector<float> const& w, std::vector<float> const& z) {
     ASSERT_FALSE(std::isnan(estimate.lower_bound));
     double const truth = true_score(metric, w, z);
     ASSERT_LE(double(estimate.lower_bound), truth) << n << " |w| " << norm(w) << " |z| " << norm(z);
+    ASSERT_FALSE(std::isnan(estimate.upper_bound));
+    ASSERT_GE(double(estimate.upper_bound), truth) << n << " |w| " << norm(w) << " |z| " << norm(z);
     if (header.error < 0x7c00 && query.norm2 < 1e30f) {
       ASSERT_TRUE(std::isfinite(estimate.score));
       ASSERT_TRUE(std::isfinite(estimate.lower_bound));
@@ -236,7 +240,9 @@ TEST(RefineCode, BoundIsTightForNearRows) {
       Row const row = encoded(z);
       RefineEstimate const estimate = evaluate_refine(refine_query(Metric::l2, n, w.data()), row.data() + 1);
       double const truth = std::sqrt(true_score(Metric::l2, w, z));
-      EXPECT_GT(std::sqrt(estimate.lower_bound), truth - 2.01 * math::half_to_float(header_of(row).error) - 1e-4);
+      double const reach = 2.01 * math::half_to_float(header_of(row).error) + 1e-4;
+      EXPECT_GT(std::sqrt(estimate.lower_bound), truth - reach);
+      EXPECT_LT(std::sqrt(estimate.upper_bound), truth + reach);
     }
   });
 }

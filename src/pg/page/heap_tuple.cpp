@@ -1,0 +1,45 @@
+#include "pg/page/heap_tuple.hpp"
+
+#include "pg/page/recent_buffers.hpp"
+
+namespace strata::pg {
+
+bool has_heap_tuples(Relation table) {
+  return table->rd_tableam == GetHeapamTableAmRoutine();
+}
+
+bool pin_visible(Relation table, ItemPointerData tid, Snapshot snapshot, PinnedTuple* pinned) {
+  pinned->buffer = pin_page(table, ItemPointerGetBlockNumber(&tid));
+  LockBuffer(pinned->buffer, BUFFER_LOCK_SHARE);
+  bool const found = heap_hot_search_buffer(&tid, table, pinned->buffer, snapshot, &pinned->tuple, nullptr, true);
+  LockBuffer(pinned->buffer, BUFFER_LOCK_UNLOCK);
+  if (!found) ReleaseBuffer(pinned->buffer);
+  return found;
+}
+
+bool pin_exactly(Relation table, ItemPointerData tid, Snapshot snapshot, PinnedTuple* pinned) {
+  pinned->buffer = pin_page(table, ItemPointerGetBlockNumber(&tid));
+  LockBuffer(pinned->buffer, BUFFER_LOCK_SHARE);
+  Page const page = BufferGetPage(pinned->buffer);
+  OffsetNumber const offset = ItemPointerGetOffsetNumber(&tid);
+  bool found = !PageIsNew(page) && offset >= FirstOffsetNumber && offset <= PageGetMaxOffsetNumber(page);
+  ItemId const item = found ? PageGetItemId(page, offset) : nullptr;
+  found = found && ItemIdIsNormal(item);
+  if (found) {
+    pinned->tuple.t_data = reinterpret_cast<HeapTupleHeader>(PageGetItem(page, item));
+    pinned->tuple.t_len = ItemIdGetLength(item);
+    pinned->tuple.t_tableOid = RelationGetRelid(table);
+    pinned->tuple.t_self = tid;
+    found = HeapTupleSatisfiesVisibility(&pinned->tuple, snapshot, pinned->buffer);
+  }
+  LockBuffer(pinned->buffer, BUFFER_LOCK_UNLOCK);
+  if (!found) ReleaseBuffer(pinned->buffer);
+  return found;
+}
+
+void prefetch_tuple(Relation table, ItemPointerData tid) {
+  size_t const item = SizeOfPageHeaderData + sizeof(ItemIdData) * (ItemPointerGetOffsetNumber(&tid) - 1);
+  prefetch_bytes(table, ItemPointerGetBlockNumber(&tid), item, sizeof(ItemIdData));
+}
+
+}  // namespace strata::pg
