@@ -89,7 +89,7 @@ Status check_pages(P& pager, IndexShape const& shape, ManifestObject const& obje
         if (page.body()[i] != std::byte{0}) checked = corrupt("page has bytes past its end", page_no);
       return checked;
     });
-    if (!status.ok()) return {Code::corrupt, status.message, raw(block_of(object, page_no))};
+    if (!status.ok()) return {status.code, status.message, raw(block_of(object, page_no))};
   }
   return {};
 }
@@ -316,6 +316,19 @@ Status check_object(P& pager, IndexShape const& shape, Manifest const& manifest,
   }
 }
 
+// A foreign page is damage as long as the manifest names its object; when that was replaced meanwhile, it is not.
+template <Pager P>
+Status recycled_or_corrupt(P& pager, ObjectId id, Status recycled) {
+  Manifest manifest{};
+  Status status = load_manifest(pager, &manifest);
+  ManifestObject const* object = manifest.find(id);
+  bool const readable =
+      object && (object->disk.state == ObjectState::live || object->disk.state == ObjectState::frozen);
+  if (status.ok()) status = readable ? Status{Code::corrupt, recycled.message, recycled.detail} : recycled;
+  release_manifest(pager, &manifest);
+  return status;
+}
+
 }  // namespace detail
 
 // Walks the whole index. Objects in state building or retired are checked for space only. Returns the first violation.
@@ -337,6 +350,7 @@ Status check(P& pager, CheckResult* result) {
     if (!readable) continue;
     result->object_count++;
     status = detail::check_object(pager, shape, *manifest, object, header, result);
+    if (status.code == Code::recycled) status = detail::recycled_or_corrupt(pager, object.id(), status);
   }
   pager.release(header);
   release_manifest(pager, manifest);

@@ -90,6 +90,7 @@ struct EpochParts {
   uint64_t row_count;  // rows of the index at training
   void const* model;   // stop model, may be null
   uint32_t model_size;
+  float list_skew = 0;  // policy::list_skew() of the training rows
 };
 
 // Writes an epoch and makes it the codebook of new segments. Requires LockName::merge.
@@ -117,6 +118,7 @@ Status write_epoch(P& pager, IndexShape const& shape, EpochParts const& parts, O
     object->disk.frame = raw(parts.frame);
     object->disk.row_count = rows;
     object->disk.list_count = parts.list_count;
+    object->disk.hits = work.header.sealed_rows;
     made = object->id();
     return {{}, Edit::keep};
   };
@@ -128,6 +130,7 @@ Status write_epoch(P& pager, IndexShape const& shape, EpochParts const& parts, O
   header->list_count = parts.list_count;
   header->frame = raw(parts.frame);
   header->mean_residual2 = parts.mean_residual2;
+  header->list_skew = parts.list_skew;
   ObjectWriter<P> writer(pager, *manifest->find(made), header);
   auto* block = static_cast<std::byte*>(pager.allocate(block_bytes));
   auto* halves = static_cast<uint16_t*>(pager.allocate(size_t(padded) * 2));

@@ -1,6 +1,7 @@
 // INSERT: one row into the growing segment of a lane. One logged action a row; an edit only when a lane has no room.
 #pragma once
 #include "store/growing.hpp"
+#include "store/train.hpp"
 
 namespace strata::store {
 
@@ -34,39 +35,64 @@ struct AppendResult {
   Append append;
 };
 
+struct Place {
+  Status status;
+  Append append;
+  uint32_t offset;  // of the new row, when done
+};
+
+// Where the next row goes on the first page of a group, or why it does not.
+inline Place find_place(format::GrowingShape const& growing, GrowingCursor const& cursor, uint32_t page_no,
+                        format::PageView page) {
+  if (!format::check_page(page, format::PageKind::growing, cursor.object, page_no).ok()) return {{}, Append::stale, 0};
+  auto const& header = page.as<format::GrowingPageDisk>();
+  bool const sealed = header.flags & format::growing_sealed;
+  if (sealed || header.row_count >= growing.capacity) return {{}, sealed ? Append::stale : Append::full, 0};
+  uint32_t const offset = uint32_t(sizeof header) + header.row_count * growing.entry_size;
+  if (page.tail().used != offset) return {corrupt("growing page does not end with its rows", page_no), Append::full, 0};
+  return {{}, Append::done, offset};
+}
+
+// A row that fits its page: three patches, which cost and log little more than the row itself.
 template <Pager P>
-AppendResult append_entry(P& pager, Inserter& inserter) {
+AppendResult append_small(P& pager, Inserter& inserter, ManifestObject const& where, uint32_t page_no) {
   auto const& growing = inserter.shape.growing;
-  GrowingCursor& cursor = inserter.cursor;
-  ManifestObject where{};
-  where.disk.id = raw(cursor.object);
-  where.extents = cursor.extents;
-  uint32_t page_no = cursor.group * growing.group_page_count;
+  uint16_t row_count = 0, used = 0;
+  return pager.patch(block_of(where, page_no), [&](format::PageView page, PatchList& patches) -> AppendResult {
+    Place const place = find_place(growing, inserter.cursor, page_no, page);
+    if (!place.status.ok() || place.append != Append::done) return {place.status, place.append};
+    row_count = uint16_t(page.as<format::GrowingPageDisk>().row_count + 1);
+    used = uint16_t(place.offset + growing.entry_size);
+    patches.add(offsetof(format::GrowingPageDisk, row_count), &row_count, sizeof row_count);
+    patches.add(place.offset, inserter.entry, growing.entry_size);
+    patches.add(format::page_body_size + offsetof(format::PageTailDisk, used), &used, sizeof used);
+    return {{}, Append::done};
+  });
+}
+
+// A row of several pages.
+template <Pager P>
+AppendResult append_large(P& pager, Inserter& inserter, ManifestObject const& where, uint32_t page_no) {
+  auto const& growing = inserter.shape.growing;
+  // A file that was truncated since: its blocks are those of another object, or will be.
+  uint32_t const block_count = pager.block_count();
+  for (uint32_t i = 0; i < growing.group_page_count; i++)
+    if (raw(block_of(where, page_no + i)) >= block_count) return {{}, Append::stale};
   return pager.change([&](auto& action) -> AppendResult {
     format::PageSpan page = action.open(block_of(where, page_no));
-    if (!format::check_page(page.view(), format::PageKind::growing, cursor.object, page_no).ok()) {
+    Place const place = find_place(growing, inserter.cursor, page_no, page.view());
+    if (!place.status.ok() || place.append != Append::done) {
       action.abandon();
-      return {{}, Append::stale};
+      return {place.status, place.append};
     }
-    auto& header = page.template as<format::GrowingPageDisk>();
-    bool sealed = header.flags & format::growing_sealed;
-    if (sealed || header.row_count >= growing.capacity) {
-      action.abandon();
-      return {{}, sealed ? Append::stale : Append::full};
-    }
-    uint32_t offset = uint32_t(sizeof header) + header.row_count * growing.entry_size;
-    if (page.view().tail().used != offset) {
-      action.abandon();
-      return {corrupt("growing page does not end with its rows", page_no), Append::full};
-    }
-    uint32_t part = growing.entry_size;
-    if (part > format::page_body_size - offset) part = format::page_body_size - offset;
-    std::memcpy(page.body() + offset, inserter.entry, part);
-    page.set_used(offset + part);
+    uint32_t part = format::page_body_size - place.offset;
+    std::memcpy(page.body() + place.offset, inserter.entry, part);
+    page.set_used(place.offset + part);
     uint32_t done = part;
     for (uint32_t i = 1; i < growing.group_page_count; i++) {
       format::PageSpan tail = action.open(block_of(where, page_no + i));
-      Status status = format::check_page(tail.view(), format::PageKind::growing_tail, cursor.object, page_no + i);
+      Status status =
+          format::check_page(tail.view(), format::PageKind::growing_tail, inserter.cursor.object, page_no + i);
       if (!status.ok()) {
         action.abandon();
         return {status, Append::stale};
@@ -77,9 +103,20 @@ AppendResult append_entry(P& pager, Inserter& inserter) {
       tail.set_used(part);
       done += part;
     }
-    header.row_count++;
+    page.template as<format::GrowingPageDisk>().row_count++;
     return {{}, Append::done};
   });
+}
+
+template <Pager P>
+AppendResult append_entry(P& pager, Inserter& inserter) {
+  ManifestObject where{};
+  where.disk.id = raw(inserter.cursor.object);
+  where.extents = inserter.cursor.extents;
+  uint32_t const group_pages = inserter.shape.growing.group_page_count;
+  uint32_t const page_no = inserter.cursor.group * group_pages;
+  return group_pages == 1 ? append_small(pager, inserter, where, page_no)
+                          : append_large(pager, inserter, where, page_no);
 }
 
 template <Pager P>
@@ -113,6 +150,81 @@ Status first_frame(P& pager, Inserter& inserter, Manifest& manifest, float const
   return status;
 }
 
+constexpr uint32_t refit_rows_max = 512;       // looked at
+constexpr uint32_t refit_rows_min = 16;        // fewer say little about the rest
+constexpr uint32_t refit_object_id_max = 200;  // of the next object: a young index
+
+// The first row may lie anywhere, and codes of rows that are far from the mean of their frame are coarse, for ever. So
+// a lane of a young index that is full looks back at its rows: when they lie eight times as far from the mean of the
+// frame as from their own, the index gets a frame of their own. Called in an edit in progress.
+template <Pager P>
+Status refit_frame(P& pager, Inserter& inserter, Manifest& manifest, ManifestObject const& lane) {
+  IndexShape const& shape = inserter.shape;
+  uint32_t const padded = shape.padded_dim, groups = group_count_of(shape, lane);
+  uint32_t const looked_at = (refit_rows_max + shape.growing.capacity - 1) / shape.growing.capacity;
+  size_t const rows_max = size_t(looked_at) * shape.growing.capacity;
+  Sample sample{static_cast<std::byte*>(pager.allocate(rows_max * shape.refine_size)), 0};
+  auto* scratch = static_cast<std::byte*>(pager.allocate(shape.growing.entry_size));
+  auto* mean = static_cast<float*>(pager.allocate(size_t(padded) * sizeof(float)));
+  Status status;
+  for (uint32_t group = groups > looked_at ? groups - looked_at : 0; group < groups && status.ok(); group++) {
+    uint32_t seen = 0;
+    status = visit_growing_group(pager, shape, lane, group, scratch, &seen, [&](uint64_t, RowView const& row, bool) {
+      if (row.flags == 0)
+        std::memcpy(sample.rows + size_t(sample.count++) * shape.refine_size, row.refine, shape.refine_size);
+    });
+  }
+  if (status.ok()) drop_outliers(pager, shape, &sample);
+  if (status.ok() && sample.count >= refit_rows_min) {
+    FrameShift const shift = frame_shift(pager, cluster::code_rows(padded, sample.rows, sample.count), mean);
+    double mean2 = 0;
+    for (uint32_t i = 0; i < padded; i++) mean2 += double(mean[i]) * mean[i];
+    constexpr double far = 8, wide = 64;
+    bool const coarse = mean2 > far * far * shift.rms * shift.rms || shift.rms < 1 / wide || shift.rms > wide;
+    quant::Frame old{};
+    if (shift.rms > 0 && coarse) status = load_frame(pager, shape, manifest, ObjectId(lane.disk.frame), &old);
+    if (status.ok() && old.mean) {
+      float const unit = quant::unit_of(old.unit * shift.rms), ratio = old.unit / unit;
+      for (uint32_t i = 0; i < padded; i++) mean[i] = (mean[i] + old.mean[i]) * ratio;
+      ObjectId id;
+      status = add_frame(pager, shape, manifest, mean, unit, &id);
+    }
+    if (old.mean) pager.release(const_cast<float*>(old.mean));
+  }
+  pager.release(mean);
+  pager.release(scratch);
+  pager.release(sample.rows);
+  return status;
+}
+
+// Makes room in a lane that is full, or lacks an object, within an edit.
+template <Pager P>
+Status make_room(P& pager, Inserter& inserter, Manifest& work, float const* vector) {
+  ManifestObject* lane = find_lane(work, inserter.lane);
+  ObjectId frame = ObjectId(work.header.frame);
+  if (lane && !work.header.epoch && work.header.next_object_id <= refit_object_id_max &&
+      ObjectId(lane->disk.frame) == frame) {
+    ManifestObject const full = *lane;
+    if (Status status = refit_frame(pager, inserter, work, full); !status.ok()) return status;
+    frame = ObjectId(work.header.frame);
+    lane = find_lane(work, inserter.lane);
+  }
+  // New rows belong into the frame in force; a lane of another one, being full, needs no fence.
+  if (lane && ObjectId(lane->disk.frame) != frame) {
+    lane->disk.state = ObjectState::frozen;
+    lane = nullptr;
+  }
+  if (!lane) {
+    if (frame == ObjectId::none)
+      if (Status status = first_frame(pager, inserter, work, vector, &frame); !status.ok()) return status;
+    lane = add_object(pager, work, ObjectKind::growing, ObjectState::live);
+    lane->disk.lane = uint8_t(inserter.lane);
+    lane->disk.frame = raw(frame);
+  }
+  add_chunk(pager, inserter.shape, work, *lane);
+  return {};
+}
+
 // Finds room: reads the manifest, and when the lane is missing or full, edits it.
 template <Pager P>
 Status find_room(P& pager, Inserter& inserter, float const* vector) {
@@ -131,18 +243,9 @@ Status find_room(P& pager, Inserter& inserter, float const* vector) {
         // Another inserter of the lane may have made room meanwhile.
         Status taken = take_cursor(pager, inserter, *lane);
         if (!taken.ok() || inserter.cursor.group < inserter.cursor.group_count) return {taken, Edit::discard};
-      } else {
-        ObjectId frame = ObjectId(work.header.frame);
-        if (frame == ObjectId::none) {
-          Status made = first_frame(pager, inserter, work, vector, &frame);
-          if (!made.ok()) return {made, Edit::discard};
-        }
-        lane = add_object(pager, work, ObjectKind::growing, ObjectState::live);
-        lane->disk.lane = uint8_t(inserter.lane);
-        lane->disk.frame = raw(frame);
       }
-      add_chunk(pager, inserter.shape, work, *lane);
-      return {{}, Edit::keep};
+      Status made = make_room(pager, inserter, work, vector);
+      return {made, made.ok() ? Edit::keep : Edit::discard};
     };
     status = edit_manifest(pager, grow, &manifest);
     object = find_lane(manifest, inserter.lane);

@@ -1,12 +1,14 @@
 // What an index wants done, and one step of it at a time: seal, train, merge, compact, carry into a new codebook,
-// reclaim. The worker, VACUUM and the SQL functions all come through here; policy decides (core/policy), this file
-// executes.
+// reclaim, shrink. The worker, VACUUM and the SQL functions all come through here; policy decides (core/policy), this
+// file executes.
 #pragma once
 #include "core/policy/codebook_policy.hpp"
 #include "core/policy/merge_policy.hpp"
 #include "store/calibrate.hpp"
+#include "store/codebook_facts.hpp"
 #include "store/publish.hpp"
 #include "store/reclaim.hpp"
+#include "store/shrink.hpp"
 
 namespace strata::store {
 
@@ -20,9 +22,13 @@ struct MaintainOptions {
   size_t memory_max_bytes = size_t(256) << 20;                  // of one training or rewrite
   uint64_t calibration_work_max = uint64_t(300) * 1000 * 1000;  // codes scanned by one calibration
   double retired_share_max = 1.0;  // of the live bytes: with more waiting for old snapshots nothing is rewritten
+  double free_share_max = 0.2;     // of the pages in use; with more pages free, and at least free_pages_min,
+  uint32_t free_pages_min = 128;   // objects move from the end of the file into them
   bool seal = true;                // allowed kinds of work
   bool train = true;
   bool merge = true;
+  bool shrink = true;
+  bool settle = false;       // the index is at rest: merge what searches are better off without
   bool force_merge = false;  // merge everything that is not final
   bool force_train = false;  // train although no epoch is due
 };
@@ -36,12 +42,15 @@ enum class Step : uint8_t {
   compacted = 5,
   carried = 6,
   discarded = 7,
-  calibrated = 8
+  calibrated = 8,
+  indexed = 9,    // flat segments got lists
+  moved = 10,     // an object, to the front of the file
+  truncated = 11  // the file
 };
 
 struct MaintainResult {
   Step step;
-  uint64_t row_count;  // rows written or trained on
+  uint64_t row_count;  // rows written or trained on; pages, when they were reclaimed, moved or truncated
   uint32_t input_count;
   ObjectId output;
   policy::EpochReason epoch_reason;
@@ -51,6 +60,7 @@ namespace detail {
 
 struct IndexFacts {
   uint64_t growing_rows, growing_bytes, sealed_rows, retired_bytes;
+  uint64_t listed_rows;  // with codes, in lists of the codebook in force
   int64_t oldest_growing;
   bool frozen;
   uint64_t calibrated_rows;        // rows in lists at the newest calibration of the epoch in force, 0: none
@@ -59,53 +69,51 @@ struct IndexFacts {
   Array<policy::SegmentFacts> segments;
 };
 
+constexpr uint64_t page_bytes = format::page_content_size + 24;
+
+// Only what sealing depends on: reads no segment.
+template <Pager P>
+Status gather_growing_facts(P& pager, Manifest const& manifest, IndexFacts* facts) {
+  IndexShape const shape = shape_of(manifest.meta);
+  facts->oldest_growing = INT64_MAX;
+  for (auto const& object : manifest.objects) {
+    ObjectDisk const& disk = object.disk;
+    bool const readable = disk.state == ObjectState::live || disk.state == ObjectState::frozen;
+    if (!readable || disk.kind != ObjectKind::growing) continue;
+    uint64_t rows = 0;
+    if (Status status = count_growing_rows(pager, shape, object, &rows); !status.ok()) return status;
+    facts->growing_rows += rows;
+    facts->growing_bytes += disk.page_count * page_bytes;
+    facts->frozen = facts->frozen || disk.state == ObjectState::frozen;
+    if (rows && disk.created_at < facts->oldest_growing) facts->oldest_growing = disk.created_at;
+  }
+  return {};
+}
+
 template <Pager P>
 Status gather_facts(P& pager, Manifest const& manifest, IndexFacts* facts) {
   *facts = IndexFacts{};
-  IndexShape shape = shape_of(manifest.meta);
-  constexpr uint64_t page_bytes = format::page_content_size + 24;
+  Status status = gather_growing_facts(pager, manifest, facts);
+  if (!status.ok()) return status;
   auto* header = static_cast<ObjectHeaderDisk*>(pager.allocate(sizeof(ObjectHeaderDisk)));
-  double residual2_sum = 0;
-  facts->oldest_growing = INT64_MAX;
-  policy::CodebookFacts& codebook = facts->codebook;
-  Status status;
   for (auto const& object : manifest.objects) {
     ObjectDisk const& disk = object.disk;
-    uint64_t bytes = disk.page_count * page_bytes;
-    if (disk.state == ObjectState::retired) facts->retired_bytes += bytes;
-    bool readable = disk.state == ObjectState::live || disk.state == ObjectState::frozen;
-    if (!readable) continue;
+    if (disk.state == ObjectState::retired) facts->retired_bytes += disk.page_count * page_bytes;
+    if (disk.state != ObjectState::live) continue;
     if (disk.kind == ObjectKind::calibration && disk.epoch == manifest.header.epoch) {
       facts->calibrated_rows = disk.row_count;
       facts->rows_since_calibrated = manifest.header.sealed_rows - disk.hits;
     }
-    if (disk.kind == ObjectKind::growing) {
-      uint64_t rows = 0;
-      if (status = count_growing_rows(pager, shape, object, &rows); !status.ok()) return status;
-      facts->growing_rows += rows;
-      facts->growing_bytes += bytes;
-      facts->frozen = facts->frozen || disk.state == ObjectState::frozen;
-      if (rows && disk.created_at < facts->oldest_growing) facts->oldest_growing = disk.created_at;
-    } else if (disk.kind == ObjectKind::segment) {
-      if (status = read_header(pager, object, header); !status.ok()) return status;
-      facts->sealed_rows += disk.row_count;
-      if (disk.epoch && disk.epoch == manifest.header.epoch) {
-        codebook.new_row_count += header->ranked_count;
-        residual2_sum += double(header->mean_residual2) * header->ranked_count;
-      }
-      facts->segments.push(pager, {disk.id, policy::SegmentState::sealed, disk.tier, disk.epoch, disk.row_count,
-                                   header->deleted_count, bytes});
-    } else if (disk.kind == ObjectKind::epoch && disk.id == manifest.header.epoch) {
-      if (status = read_header(pager, object, header); !status.ok()) return status;
-      codebook.list_count = disk.list_count;
-      codebook.trained_row_count = disk.row_count;
-      codebook.trained_mean_residual2 = header->mean_residual2;
-    }
+    if (disk.kind != ObjectKind::segment) continue;
+    if (status = read_header(pager, object, header); !status.ok()) return status;
+    facts->sealed_rows += disk.row_count;
+    if (disk.epoch && disk.epoch == manifest.header.epoch) facts->listed_rows += header->ranked_count;
+    facts->segments.push(pager, {disk.id, policy::SegmentState::sealed, disk.tier, disk.epoch, disk.row_count,
+                                 header->deleted_count, disk.page_count * page_bytes});
   }
-  codebook.row_count = facts->growing_rows + facts->sealed_rows;
-  codebook.new_mean_residual2 = codebook.new_row_count ? residual2_sum / double(codebook.new_row_count) : 0;
   pager.release(header);
-  return {};
+  facts->codebook.row_count = facts->growing_rows + facts->sealed_rows;
+  return gather_codebook_facts(pager, manifest, &facts->codebook);
 }
 
 template <Pager P>
@@ -129,6 +137,9 @@ Status train_if_due(P& pager, Manifest const& manifest, IndexFacts const& facts,
   Status status = train_epoch(pager, {plan.list_count, uint32_t(plan.row_count), options.memory_max_bytes},
                               facts.codebook.row_count, &trained);
   if (!status.ok() || trained.epoch == ObjectId::none) return status;
+  // Rows from now on go into the new frame: their codes are finer there.
+  if (trained.new_frame)
+    if (status = freeze(pager); !status.ok()) return status;
   *result = {Step::trained, trained.sample_count, 0, trained.epoch, decision.reason};
   return {};
 }
@@ -144,6 +155,7 @@ inline policy::MergeOptions merge_options(Manifest const& manifest, IndexFacts c
   merge.retired_bytes = facts.retired_bytes;
   merge.retired_share_max = options.retired_share_max;
   merge.force = options.force_merge;
+  merge.settle = options.settle;
   return merge;
 }
 
@@ -185,11 +197,10 @@ Status look_ahead(P& pager, MaintainOptions const& options, Outlook* outlook) {
   Manifest manifest{};
   Status status = load_manifest(pager, &manifest);
   detail::IndexFacts facts{};
-  if (status.ok()) status = detail::gather_facts(pager, manifest, &facts);
+  if (status.ok()) status = detail::gather_growing_facts(pager, manifest, &facts);
   if (status.ok())
     *outlook = {detail::seal_is_due(pager, facts, options), facts.growing_rows, facts.growing_bytes,
                 facts.growing_rows ? facts.oldest_growing : 0};
-  if (facts.segments.items) pager.release(facts.segments.items);
   release_manifest(pager, &manifest);
   return status;
 }
@@ -200,7 +211,7 @@ namespace detail {
 // new or half of them went. Growth alone would need it less often (policy::tau_scale), but new rows may be other rows.
 template <Pager P>
 Status calibrate_if_due(P& pager, IndexFacts const& facts, MaintainOptions const& options, MaintainResult* result) {
-  uint64_t const rows = facts.sealed_rows, listed = facts.codebook.new_row_count, known = facts.calibrated_rows;
+  uint64_t const rows = facts.sealed_rows, listed = facts.listed_rows, known = facts.calibrated_rows;
   if (listed * 2 < rows || listed < policy::flat_row_count_max ||
       (known && facts.rows_since_calibrated * 3 < known && listed * 3 < known * 4 && known < listed * 2))
     return {};
@@ -208,6 +219,22 @@ Status calibrate_if_due(P& pager, IndexFacts const& facts, MaintainOptions const
   Status const status = calibrate(pager, options.calibration_work_max, &calibrated);
   if (status.ok() && calibrated.calibration != ObjectId::none)
     *result = {Step::calibrated, calibrated.query_count, 0, calibrated.calibration, {}};
+  return status;
+}
+
+}  // namespace detail
+
+namespace detail {
+
+template <Pager P>
+Status shrink_if_due(P& pager, MaintainOptions const& options, MaintainResult* result) {
+  uint32_t cut = 0;
+  Status status = truncate(pager, &cut);
+  if (cut) *result = {Step::truncated, cut, 0, ObjectId::none, {}};
+  if (!status.ok() || cut || !options.merge) return status;
+  MoveResult moved;
+  status = move_last(pager, options.free_share_max, options.free_pages_min, &moved);
+  if (status.ok() && moved.moved != ObjectId::none) *result = {Step::moved, moved.page_count, 1, moved.moved, {}};
   return status;
 }
 
@@ -239,6 +266,8 @@ Status maintain(P& pager, MaintainOptions const& options, MaintainResult* result
       status = detail::merge_if_due(pager, manifest, facts, options, result);
     if (status.ok() && options.train && result->step == Step::nothing)
       status = detail::calibrate_if_due(pager, facts, options, result);
+    if (status.ok() && options.shrink && result->step == Step::nothing)
+      status = detail::shrink_if_due(pager, options, result);
   }
   if (facts.segments.items) pager.release(facts.segments.items);
   release_manifest(pager, &manifest);

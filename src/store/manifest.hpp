@@ -251,48 +251,74 @@ void free_extent(P& pager, Manifest& manifest, ExtentDisk extent) {
   }
 }
 
-// Takes `page_count` pages: the smallest free extent that holds them; else large free extents and the rest at the
-// frontier.
+namespace detail {
+
+// Takes `count` pages off the front of free extent `at`.
+inline ExtentDisk take_free(Manifest& manifest, uint32_t at, uint32_t count) {
+  auto& free = manifest.free;
+  ExtentDisk const extent{free[at].start, count};
+  free[at].start += count;
+  free[at].count -= count;
+  if (free[at].count == 0) free.remove(at);
+  return extent;
+}
+
+// The first free extent of at least `page_count` pages, or free.count.
+inline uint32_t find_free(Manifest const& manifest, uint32_t page_count) {
+  uint32_t at = 0;
+  while (at < manifest.free.count && manifest.free[at].count < page_count) at++;
+  return at;
+}
+
+}  // namespace detail
+
+// Takes `page_count` pages, as near to the front of the file as can be, so that its end falls free: the first free
+// extent that holds them; else large free extents, first to last, and the rest at the frontier.
 template <Pager P>
 void allocate_extents(P& pager, Manifest& manifest, uint32_t page_count, Array<ExtentDisk>* taken) {
   constexpr uint32_t piece_pages_min = 64;  // smaller pieces would cost more in seeks and manifest bytes than they save
-  auto& free = manifest.free;
-  auto take = [&](uint32_t at, uint32_t count) {
-    ExtentDisk extent{free[at].start, count};
-    free[at].start += count;
-    free[at].count -= count;
-    if (free[at].count == 0) free.remove(at);
+  auto put = [&](ExtentDisk extent) {
     if (taken->count && (*taken)[taken->count - 1].start + (*taken)[taken->count - 1].count == extent.start)
-      (*taken)[taken->count - 1].count += count;
+      (*taken)[taken->count - 1].count += extent.count;
     else
       taken->push(pager, extent);
   };
+  auto& free = manifest.free;
   while (page_count > 0) {
-    uint32_t best = free.count, largest = free.count;
-    for (uint32_t i = 0; i < free.count; i++) {
-      if (free[i].count >= page_count && (best == free.count || free[i].count < free[best].count)) best = i;
-      if (largest == free.count || free[i].count > free[largest].count) largest = i;
-    }
-    if (best < free.count) {
-      take(best, page_count);
+    uint32_t at = detail::find_free(manifest, page_count);
+    if (at == free.count) at = detail::find_free(manifest, piece_pages_min);
+    if (at == free.count) {
+      put({manifest.header.frontier, page_count});
+      manifest.header.frontier += page_count;
       return;
     }
-    if (largest < free.count && free[largest].count >= piece_pages_min) {
-      page_count -= free[largest].count;
-      take(largest, free[largest].count);
-      continue;
-    }
-    uint32_t start = manifest.header.frontier;
-    manifest.header.frontier += page_count;
-    if (taken->count && (*taken)[taken->count - 1].start + (*taken)[taken->count - 1].count == start)
-      (*taken)[taken->count - 1].count += page_count;
-    else
-      taken->push(pager, {start, page_count});
-    return;
+    uint32_t const count = free[at].count < page_count ? free[at].count : page_count;
+    put(detail::take_free(manifest, at, count));
+    page_count -= count;
   }
 }
 
 namespace detail {
+
+// Gives the slot that is not in force other pages when it has too few, with room to grow; or when there are free ones
+// before it, so that it does not keep the file from shrinking. That may add a free extent to the manifest.
+template <Pager P>
+bool move_slot(P& pager, Manifest& manifest, uint32_t page_count, format::SlotDisk* slot) {
+  format::SlotDisk const old = *slot;
+  bool const grows = page_count > old.page_count;
+  uint32_t const wanted = grows ? page_count * 2 : old.page_count, at = find_free(manifest, wanted);
+  if (at < manifest.free.count && (grows || manifest.free[at].start < old.start)) {
+    ExtentDisk const taken = take_free(manifest, at, wanted);
+    *slot = {taken.start, taken.count};
+  } else if (grows) {
+    *slot = {manifest.header.frontier, wanted};
+    manifest.header.frontier += wanted;
+  } else {
+    return false;
+  }
+  free_extent(pager, manifest, {old.start, old.page_count});
+  return true;
+}
 
 // Writes `manifest` as the next generation. Requires LockName::edit.
 template <Pager P>
@@ -302,17 +328,13 @@ Status store_manifest(P& pager, Manifest& manifest) {
   manifest.header.generation = meta.generation + 1;
   uint32_t size = 0;
   std::byte* bytes = encode_manifest(pager, manifest, &size);
-  uint32_t needed = (size + format::page_body_size - 1) / format::page_body_size;
-  if (needed > meta.slot[target].page_count) {
-    // The slot moves to fresh pages at the frontier, with room to grow; moving frees an extent, which may add bytes.
-    format::SlotDisk old = meta.slot[target];
-    meta.slot[target] = {manifest.header.frontier, needed * 2};
-    manifest.header.frontier += needed * 2;
-    if (old.page_count) free_extent(pager, manifest, {old.start, old.page_count});
+  // Moving the slot may add an extent.
+  uint32_t needed = uint32_t(size + sizeof(ExtentDisk) + format::page_body_size - 1) / format::page_body_size;
+  if (move_slot(pager, manifest, needed, &meta.slot[target])) {
     pager.release(bytes);
     bytes = encode_manifest(pager, manifest, &size);
-    needed = (size + format::page_body_size - 1) / format::page_body_size;
   }
+  needed = (size + format::page_body_size - 1) / format::page_body_size;
   pager.extend_to(meta.slot[target].start + meta.slot[target].page_count);
   auto* contents = static_cast<std::byte*>(pager.allocate(size_t(fresh_pages_max) * format::page_content_size));
   for (uint32_t first = 0; first < needed; first += fresh_pages_max) {

@@ -15,6 +15,13 @@
 //                         Pages are opened in the lock order of README.md.
 //     action.init(block)  the same for a page whose old content does not matter (logged as a full image)
 //     action.abandon()    nothing is changed, nothing is logged
+//   p.patch(block, fn)    the same for a few bytes of one page: locks it exclusively, returns fn(format::PageView,
+//                         PatchList&); then the patches are made, as one logged action, or, when there is none,
+//                         nothing. The bytes they point to must outlive the call. A block past the end of the file
+//                         reads as a zero page, which must not be patched.
+//   p.try_truncate(n)     gives the blocks from n on back to the file system and returns true; false, and nothing is
+//                         done, when any other session has the index open, here or, as far as that can be known, on
+//                         standbys; never waits for one. Requires LockName::edit.
 //   p.write_fresh(pages, count)
 //                         count <= fresh_pages_max full pages, one log record; only pages that nothing refers to yet
 //   p.prefetch(block)     a hint: the page will be read
@@ -64,7 +71,7 @@ enum class LockName : uint32_t {
 };
 
 // Bugs the simulation plants to show that it can fail.
-enum class Fault : uint32_t { none = 0, skip_reconcile = 1, skip_fence = 2, reclaim_early = 3 };
+enum class Fault : uint32_t { none = 0, skip_reconcile = 1, skip_fence = 2, reclaim_early = 3, truncate_early = 4 };
 
 // A closure may be jumped over only if nothing in it needs destroying.
 template <class Fn>
@@ -81,6 +88,19 @@ struct FreshPage {
   std::byte const* content;  // format::page_content_size bytes
 };
 
+// Bytes of a page content that a patch replaces. They do not overlap.
+struct PatchList {
+  static constexpr uint32_t count_max = 4;
+  struct Patch {
+    uint32_t offset;
+    uint32_t size;
+    void const* bytes;
+  };
+  Patch items[count_max];
+  uint32_t count = 0;
+  void add(uint32_t offset, void const* bytes, uint32_t size) { items[count++] = {offset, size, bytes}; }
+};
+
 template <class P>
 concept Pager = requires(P& p, BlockNo block, FreshPage const* pages, uint64_t xid, void* memory) {
   { p.block_count() } -> std::same_as<uint32_t>;
@@ -92,6 +112,8 @@ concept Pager = requires(P& p, BlockNo block, FreshPage const* pages, uint64_t x
     action.abandon();
     return 0;
   });
+  p.patch(block, [](format::PageView, PatchList&) { return 0; });
+  { p.try_truncate(uint32_t{}) } -> std::same_as<bool>;
   p.write_fresh(pages, uint32_t{});
   p.prefetch(block);
   p.prefetch_bytes(block, uint32_t{}, uint32_t{});

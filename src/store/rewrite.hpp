@@ -135,6 +135,12 @@ void sort_rows(P& pager, Rewrite& work) {
   work.rows.items = sorted;
 }
 
+// Whether the codes of an input can be taken over as they are: nothing is decoded, lists are put together.
+inline bool shares_codes(Rewrite const& work, RowSource const& source) {
+  uint32_t const epoch = work.epoch ? work.epoch->object->disk.id : 0;
+  return source.header && !source.reframe && source.object.disk.epoch == epoch;
+}
+
 template <Pager P>
 Status write_rows(P& pager, IndexShape const& shape, Rewrite& work, SegmentSpec const& spec,
                   ManifestObject const& target, ObjectHeaderDisk* header) {
@@ -148,8 +154,12 @@ Status write_rows(P& pager, IndexShape const& shape, Rewrite& work, SegmentSpec 
     RowView view;
     Status status = fetch_row(pager, shape, source, placed.row, &view);
     if (!status.ok()) return status;
-    if (!view.flags && source.reframe) reframe_row(pager, shape, source, work.target, &view, z, refine);
-    status = writer.append(placed.list, view);
+    ScanCode code{};
+    if (!view.flags && source.reframe)
+      reframe_row(pager, shape, source, work.target, &view, z, refine);
+    else if (!view.flags && shares_codes(work, source))
+      status = fetch_scan_code(pager, shape, source, placed.row, placed.list, &code);
+    if (status.ok()) status = writer.append(placed.list, view, code);
     if (!status.ok()) return status;
     work.positions[placed.input][placed.row] = at;
   }

@@ -24,6 +24,9 @@ struct RowSource {
   float* z;               // padded_dim floats when reframe
   uint32_t directory_at;  // next list whose rows were not yet named, see list_of_row
   StreamCursor directory;
+  StreamCursor scan;
+  uint32_t block_no;  // that scan_block holds
+  std::byte* scan_block;
 };
 
 namespace detail {
@@ -108,6 +111,8 @@ void close_source(P& pager, RowSource* source) {
   close_stream(pager, &source->refine);
   close_stream(pager, &source->directory);
   close_columns(pager, source->columns);
+  close_stream(pager, &source->scan);
+  if (source->scan_block) pager.release(source->scan_block);
   if (source->header) pager.release(source->header);
   if (source->deleted) pager.release(source->deleted);
   if (source->entry) pager.release(source->entry);
@@ -196,6 +201,47 @@ Status fetch_row(P& pager, IndexShape const& shape, RowSource& source, uint32_t 
     return status;
   }
   return detail::fetch_growing_row(pager, shape, source, row, view);
+}
+
+// *code = the scan code of ranked row `row` of a sealed segment. `list` is that of the row, ignored when the segment is
+// flat. The block is valid until the next call. Rows asked for in ascending order read each page once.
+template <Pager P>
+Status fetch_scan_code(P& pager, IndexShape const& shape, RowSource& source, uint32_t row, uint32_t list,
+                       ScanCode* code) {
+  uint32_t const block_bytes = quant::block_size(shape.padded_dim, shape.scan.bits), block_no = row / quant::block_rows;
+  if (!source.scan_block) {
+    if (Status status = open_stream(pager, source.object, *source.header, StreamKind::scan_codes, 1, &source.scan);
+        !status.ok())
+      return status;
+    source.scan_block = static_cast<std::byte*>(pager.allocate(block_bytes));
+    source.block_no = UINT32_MAX;
+  }
+  if (source.block_no != block_no) {
+    source.block_no = UINT32_MAX;
+    uint64_t offset = uint64_t(block_no) * block_bytes;
+    for (uint32_t done = 0; done < block_bytes;) {
+      uint32_t part = source.scan.stream.bytes_per_page - uint32_t(offset % source.scan.stream.bytes_per_page);
+      if (part > block_bytes - done) part = block_bytes - done;
+      std::byte const* bytes;
+      if (Status status = next_bytes(pager, source.object, source.scan, offset, part, &bytes); !status.ok())
+        return status;
+      std::memcpy(source.scan_block + done, bytes, part);
+      offset += part;
+      done += part;
+    }
+    source.block_no = block_no;
+  }
+  *code = {source.scan_block, row % quant::block_rows, source.header->mean_residual2};
+  if (!source.object.disk.epoch) return {};
+  std::byte const* bytes;
+  Status status =
+      next_bytes(pager, source.object, source.directory, uint64_t(list) * sizeof(format::DirectoryEntryDisk),
+                 sizeof(format::DirectoryEntryDisk), &bytes);
+  if (!status.ok()) return status;
+  format::DirectoryEntryDisk entry;
+  std::memcpy(&entry, bytes, sizeof entry);
+  code->residual2 = entry.mean_residual2;
+  return {};
 }
 
 // z[0..padded_dim) = the reconstruction of a ranked row in the target frame.

@@ -1,7 +1,7 @@
 // Writing a sealed segment row by row, in list order: the one bulk path of CREATE INDEX, seal, merge and compaction.
 //
-// Rows arrive with their refine codes in the segment's frame; the scan codes are made here from the reconstruction, so
-// that nothing but the refine code ever has to be carried along.
+// Rows arrive with their refine codes in the segment's frame. Scan codes are made here from the reconstruction, or
+// taken over as they are when the row comes from a segment of the same frame and codebook.
 #pragma once
 #include "core/sets/bloom.hpp"
 #include "store/column_writer.hpp"
@@ -126,7 +126,7 @@ class SegmentWriter {
   }
 
   // Rows come in this order: ranked rows with ascending `list` (0 when flat), rows with a zero vector, rows with NULL.
-  Status append(uint32_t list, RowView const& row) {
+  Status append(uint32_t list, RowView const& row, ScanCode const& code = {}) {
     std::byte tid[6];
     format::store_tid(row.tid, tid);
     writer_.append(detail::ids_at, tid, sizeof tid);
@@ -141,12 +141,12 @@ class SegmentWriter {
       if (Status status = start_list(list, at); !status.ok()) return status;
     }
     writer_.append(detail::refine_at, row.refine, shape_.refine_size);
-    quant::decode_refine(shape_.padded_dim, row.refine, z_);
-    uint32_t lane = at % quant::block_rows;
-    float residual2 = quant::encode_scan_row(shape_.scan, z_, spec_.epoch ? centroid_ : nullptr, block_, lane);
-    quant::RefineRowDisk code;
-    std::memcpy(&code, row.refine, sizeof code);
-    quant::widen_scan_row(shape_.scan, math::half_to_float(code.error), block_, lane);
+    uint32_t const lane = at % quant::block_rows;
+    float residual2 = code.residual2;
+    if (code.block)
+      quant::copy_scan_row(shape_.scan, code.block, code.lane, block_, lane);
+    else if (Status status = encode(row, lane, &residual2); !status.ok())
+      return status;
     if (std::isfinite(residual2)) {
       residual2_total_ += residual2;
       list_residual2_ += residual2;
@@ -200,7 +200,22 @@ class SegmentWriter {
     for (uint32_t empty = at == 0 ? 0 : list_ + 1; empty <= list; empty++) directory_[empty] = {at, 0};
     list_ = list;
     list_residual2_ = 0;
-    return read_centroid(pager_, shape_, *spec_.epoch, list, halves_, centroid_);
+    has_centroid_ = false;
+    return {};
+  }
+
+  Status encode(RowView const& row, uint32_t lane, float* residual2) {
+    if (spec_.epoch && !has_centroid_) {
+      if (Status status = read_centroid(pager_, shape_, *spec_.epoch, list_, halves_, centroid_); !status.ok())
+        return status;
+      has_centroid_ = true;
+    }
+    quant::decode_refine(shape_.padded_dim, row.refine, z_);
+    *residual2 = quant::encode_scan_row(shape_.scan, z_, spec_.epoch ? centroid_ : nullptr, block_, lane);
+    quant::RefineRowDisk code;
+    std::memcpy(&code, row.refine, sizeof code);
+    quant::widen_scan_row(shape_.scan, math::half_to_float(code.error), block_, lane);
+    return {};
   }
 
   void flush_block() {
@@ -224,6 +239,7 @@ class SegmentWriter {
   uint32_t bloom_block_count_;
   format::DirectoryEntryDisk* directory_ = nullptr;
   uint32_t list_ = 0;
+  bool has_centroid_ = false;  // centroid_ is that of list_
   uint32_t row_count_ = 0;
   uint32_t ranked_count_ = 0;
   double residual2_total_ = 0;

@@ -219,10 +219,10 @@ Status fit_frame(P& pager, IndexShape const& shape, Manifest const& manifest, Sa
 }
 
 // Mean squared distances of the sample to its centroids, a list (residuals[list_count], the mean over all where a list
-// is empty) and over all.
+// is empty) and over all. *skew = how uneven its lists are.
 template <Pager P>
 float measure_residuals(P& pager, IndexShape const& shape, Sample const& sample, float const* centroids,
-                        uint32_t list_count, float* residuals) {
+                        uint32_t list_count, float* residuals, float* skew) {
   uint32_t padded = shape.padded_dim;
   auto* panels = pager.allocate(cluster::code_set_size(padded, list_count));
   auto* scratch = pager.allocate(cluster::code_scratch_size(padded, list_count));
@@ -248,6 +248,7 @@ float measure_residuals(P& pager, IndexShape const& shape, Sample const& sample,
   float mean_residual2 = float(total / sample.count);
   for (uint32_t list = 0; list < list_count; list++)
     residuals[list] = counts[list] ? residuals[list] / float(counts[list]) : mean_residual2;
+  *skew = float(policy::list_skew({counts, list_count}));
   pager.release(counts);
   pager.release(scratch);
   pager.release(panels);
@@ -285,10 +286,11 @@ Status train_from_sample(P& pager, IndexShape const& shape, Manifest const& mani
 
   uint32_t lists = trained.list_count;
   auto* residuals = static_cast<float*>(pager.allocate(size_t(lists) * sizeof(float)));
-  float mean_residual2 = detail::measure_residuals(pager, shape, sample, centroids, lists, residuals);
+  float skew = 0;
+  float mean_residual2 = detail::measure_residuals(pager, shape, sample, centroids, lists, residuals, &skew);
   // What later rows are compared with must be what fresh rows have, not the rows that trained.
   float const fresh = float(policy::fresh_residual2(mean_residual2, sample.count, lists));
-  EpochParts parts{frame_id, lists, centroids, residuals, fresh, index_rows, nullptr, 0};
+  EpochParts parts{frame_id, lists, centroids, residuals, fresh, index_rows, nullptr, 0, skew};
   status = write_epoch(pager, shape, parts, &result->epoch);
   result->list_count = lists;
   result->sample_count = sample.count;

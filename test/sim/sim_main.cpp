@@ -21,7 +21,11 @@ struct Options {
 
 void random_operation(World& world, bool nested) {
   uint64_t dice = world.random.below(1000);
-  if (dice < 700) return world.insert();
+  if (dice < 660) return world.insert();
+  if (dice < 675) return world.maintain();
+  if (dice < 685) return world.shrink();
+  if (dice < 692) return world.move_any();
+  if (dice < 700) return world.build_incremental();
   if (dice < 780) return world.kill_some();
   if (dice < 810) return world.vacuum();
   if (dice < 850) return world.open_search();
@@ -55,6 +59,8 @@ void go_on(World& world, size_t position, SimPager const& crashed) {
   pager.horizon = UINT64_MAX;
   store::ReclaimResult reclaimed;
   World::must(store::reclaim(pager, &reclaimed), "reclaim after recovery");
+  uint32_t cut = 0;
+  World::must(store::truncate(pager, &cut), "truncate after recovery");
   pager.unlock(store::LockName::merge);
   store::CheckResult checked;
   World::must(store::check(pager, &checked), "check after recovery and work");
@@ -114,7 +120,8 @@ int run(Options const& options) {
   };
   for (Canary canary : {Canary{store::Fault::skip_reconcile, "publish without reconciling delete bits"},
                         Canary{store::Fault::skip_fence, "seal without a fence"},
-                        Canary{store::Fault::reclaim_early, "reclaim before the horizon"}}) {
+                        Canary{store::Fault::reclaim_early, "reclaim before the horizon"},
+                        Canary{store::Fault::truncate_early, "truncate without waiting for the horizon"}}) {
     std::string error;
     uint64_t tried = 0;
     for (; error.empty() && tried < 40; tried++)

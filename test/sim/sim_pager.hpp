@@ -22,6 +22,7 @@ using Content = std::array<std::byte, format::page_content_size>;
 struct LogRecord {
   std::vector<std::pair<uint32_t, Content>> pages;
   uint64_t conflict_xid = 0;
+  uint32_t truncated_to = UINT32_MAX;
 };
 
 [[noreturn]] inline void fail(char const* what) {
@@ -54,6 +55,7 @@ class SimPager {
       if (block >= pages.size()) pages.resize(block + 1, Content{});
       pages[block] = content;
     }
+    if (record.truncated_to < pages.size()) pages.resize(record.truncated_to);
   }
 
   uint32_t block_count() { return uint32_t(pages.size()); }
@@ -119,6 +121,43 @@ class SimPager {
       run_hook();
     }
     return result;
+  }
+
+  template <class Fn>
+  auto patch(BlockNo block, Fn&& fn) {
+    static_assert(store::JumpSafe<Fn>);
+    no_closure();
+    bool const is_there = raw(block) < pages.size();
+    Content copy = is_there ? pages[raw(block)] : Content{};
+    store::PatchList patches;
+    in_closure_ = true;
+    auto result = fn(format::PageView{copy.data()}, patches);
+    in_closure_ = false;
+    if (patches.count == 0) return result;
+    if (!is_there) fail("patch of a block past the end");
+    for (uint32_t i = 0; i < patches.count; i++) {
+      auto const& one = patches.items[i];
+      if (uint64_t(one.offset) + one.size > copy.size()) fail("patch past the end of a page");
+      std::memcpy(copy.data() + one.offset, one.bytes, one.size);
+    }
+    check_tail(copy);
+    pages[raw(block)] = copy;
+    log.push_back({{{raw(block), copy}}});
+    run_hook();
+    return result;
+  }
+
+  // Sessions that were interrupted by the hook have the index open.
+  bool try_truncate(uint32_t count) {
+    no_closure();
+    if (!locks_.count(store::LockName::edit)) fail("truncation without the edit lock");
+    if (in_hook_ || count >= pages.size()) return false;
+    pages.resize(count);
+    LogRecord record;
+    record.truncated_to = count;
+    log.push_back(std::move(record));
+    run_hook();
+    return true;
   }
 
   void write_fresh(store::FreshPage const* fresh, uint32_t count) {

@@ -1,11 +1,12 @@
 // The world around one simulated index: a model of what must be in it, and the operations that change both.
 //
-// Strategy: random inserts (several lanes), deletes, vacuums, seals, merges, trainings, reclaims and long-lived
-// searches; the pager's hook runs some of them in the middle of others. Every row has a number, stored as its hash, and
-// a vector made from that number. TIDs are reused as soon as a vacuum has returned. Invariants: (1) check() holds after
-// every logged action; (2) a row whose insert ended is an entry exactly once, until a vacuum that was told of its death
-// begins; (3) a row whose vacuum ended is no entry any more, nor one before its insert began; (4) a search returns
-// every row that was live from its start to its end, once, and never a row dead before it began.
+// Strategy: random inserts (several lanes), deletes, vacuums, seals, merges, trainings, incremental builds, reclaims,
+// moves within the file, truncations and long-lived searches; the pager's hook runs some of them in the middle of
+// others. Every row has a number, stored as its hash, and a vector made from that number. TIDs are reused as soon as a
+// vacuum has returned. Invariants: (1) check() holds after every logged action; (2) a row whose insert ended is an
+// entry exactly once, until a vacuum that was told of its death begins; (3) a row whose vacuum ended is no entry any
+// more, nor one before its insert began; (4) a search returns every row that was live from its start to its end, once,
+// and never a row dead before it began.
 #pragma once
 #include <cmath>
 #include <list>
@@ -15,7 +16,7 @@
 #include "sim/sim_pager.hpp"
 #include "store/check.hpp"
 #include "store/insert.hpp"
-#include "store/reclaim.hpp"
+#include "store/outlook.hpp"
 #include "store/search.hpp"
 #include "store/train.hpp"
 #include "store/vacuum.hpp"
@@ -195,6 +196,51 @@ class World {
     under_merge_lock([&] {
       store::ReclaimResult result;
       must(store::reclaim(pager, &result), "reclaim");
+    });
+  }
+
+  // The last object moves to the front when there is room, and the end of the file is cut off.
+  void shrink() {
+    under_merge_lock([&] {
+      store::MoveResult moved;
+      must(store::move_last(pager, 0.02, 1, &moved), "move_last");
+      uint32_t cut = 0;
+      must(store::truncate(pager, &cut), "truncate");
+    });
+  }
+
+  // Any epoch, frame or calibration, wherever it lies.
+  void move_any() {
+    under_merge_lock([&] {
+      store::Manifest manifest{};
+      must(store::load_manifest(pager, &manifest), "manifest");
+      std::vector<ObjectId> ids;
+      for (auto const& object : manifest.objects)
+        if (object.disk.kind != store::ObjectKind::segment && object.disk.kind != store::ObjectKind::growing &&
+            object.disk.state == store::ObjectState::live)
+          ids.push_back(object.id());
+      if (!ids.empty()) must(store::move_object(pager, ids[random.below(ids.size())]), "move_object");
+    });
+  }
+
+  void build_incremental() {
+    under_merge_lock([&] {
+      store::MaintainResult result;
+      must(store::index_unindexed(pager, {}, &result), "index_unindexed");
+    });
+  }
+
+  // What policy would do.
+  void maintain() {
+    pager.horizon = pager.xid;
+    for (auto const& open : searches_) pager.horizon = std::min(pager.horizon, open.xid);
+    under_merge_lock([&] {
+      store::MaintainOptions options;
+      options.min_seal_rows = 30;
+      options.free_pages_min = 4;
+      options.segment_bytes = 400000;
+      store::MaintainResult result;
+      must(store::maintain(pager, options, &result), "maintain");
     });
   }
 

@@ -58,8 +58,8 @@ struct ObjectDisk {
   uint32_t flags;         // zero
   uint64_t retired_xid;   // state retired: F5
   int64_t created_at;     // microseconds since 2000-01-01 UTC
-  uint64_t hits;          // segment: decayed count of queries that returned rows from it; calibration: rows that were
-                          // ever sealed when it was made
+  uint64_t hits;          // segment: decayed count of queries that returned rows from it; epoch, calibration: rows
+                          // that were ever sealed when it was made
   int32_t born_min;       // bounds of strata_born over its rows, when the index has that column
   int32_t born_max;
   uint32_t merge_count;  // how many times its rows were rewritten, at most

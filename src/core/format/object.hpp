@@ -83,7 +83,8 @@ struct ObjectHeaderDisk {
   uint32_t delete_generation;  // O2
   float unit;                  // frame: its unit
   float mean_residual2;        // segment, epoch: mean squared residual of the ranked rows
-  uint8_t reserved[208];
+  float list_skew;             // epoch: how uneven its lists were at training (core/policy), 0: not known
+  uint8_t reserved[204];
   StreamDisk stream[stream_count_max];
 };
 static_assert(sizeof(ObjectHeaderDisk) == 256 + 32 * stream_count_max && offsetof(ObjectHeaderDisk, stream) == 256);

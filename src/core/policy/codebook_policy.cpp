@@ -14,8 +14,8 @@ constexpr double lists_per_root = 4.0;
 constexpr uint64_t growth_factor = 4;
 constexpr uint64_t shrink_factor = 16;  // by then there are four times the lists that the rows deserve
 constexpr double drift_factor = 1.15;
-constexpr double lopsided_factor = 8.0;
-constexpr double lopsided_growth = 2.0;  // and that many times more lopsided than at the training: skew may be natural
+constexpr double lopsided_factor = 1.4;  // times the skew at the training: it may be natural
+constexpr double skew_usual = 1.5;       // at a training that did not record it
 constexpr uint64_t judged_fraction = 4;
 constexpr uint64_t judged_rows_per_list = 8;
 
@@ -83,16 +83,26 @@ EpochDecision decide_epoch(CodebookFacts const& facts) {
     return {true, EpochReason::grown};
   }
   if (facts.row_count <= facts.trained_row_count / shrink_factor) return {true, EpochReason::shrunk};
-  bool enough = facts.new_row_count >= facts.trained_row_count / judged_fraction &&
-                facts.new_row_count >= facts.list_count * judged_rows_per_list;
-  if (!enough) return {false, EpochReason::fits};
+  if (facts.new_row_count < judged_row_count(facts)) return {false, EpochReason::fits};
   if (facts.new_mean_residual2 > drift_factor * facts.trained_mean_residual2) return {true, EpochReason::drift};
-  double mean_rows = static_cast<double>(facts.new_row_count) / facts.list_count;
-  double share = static_cast<double>(facts.new_list_rows_max) / mean_rows;
-  if (share > lopsided_factor && share > lopsided_growth * facts.trained_list_share_max) {
-    return {true, EpochReason::lopsided};
-  }
+  double skew = facts.trained_list_skew > 0 ? facts.trained_list_skew : skew_usual;
+  if (facts.now_list_skew > lopsided_factor * skew) return {true, EpochReason::lopsided};
   return {false, EpochReason::fits};
+}
+
+uint64_t judged_row_count(CodebookFacts const& facts) {
+  uint64_t fraction = facts.trained_row_count / judged_fraction, listed = facts.list_count * judged_rows_per_list;
+  return fraction > listed ? fraction : listed;
+}
+
+double list_skew(std::span<uint32_t const> row_counts) {
+  double sum = 0, sum2 = 0;
+  for (uint32_t count : row_counts) {
+    sum += count;
+    sum2 += static_cast<double>(count) * count;
+  }
+  // Rows that fall into lists at random give a sum of squares that is larger by their number.
+  return sum > 0 ? (sum2 - sum) / sum * static_cast<double>(row_counts.size()) / sum : 0;
 }
 
 char const* epoch_reason_text(EpochReason reason) {
@@ -110,7 +120,7 @@ char const* epoch_reason_text(EpochReason reason) {
     case EpochReason::drift:
       return "new rows lie far from their centroids";
     case EpochReason::lopsided:
-      return "new rows crowd into few lists";
+      return "rows crowd into few lists";
   }
   return "unknown";
 }

@@ -7,6 +7,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "core/base/ids.hpp"
 #include "core/base/random.hpp"
@@ -62,11 +63,16 @@ struct CodebookFacts {
   uint64_t trained_row_count = 0;  // rows of the index when it was trained
   double trained_mean_residual2 =
       0.0;  // mean squared residual of rows at that time, best of rows that were not in the sample
-  double trained_list_share_max = 0.0;  // rows of the largest list over the mean of all, at that time; 0: not known
-  uint64_t new_row_count = 0;           // rows assigned to its lists since
-  double new_mean_residual2 = 0.0;      // of those
-  uint64_t new_list_rows_max = 0;       // of those, in the list that got the most
+  double trained_list_skew = 0.0;   // list_skew() at that time; 0: not known
+  uint64_t new_row_count = 0;       // rows that came into its lists since
+  double new_mean_residual2 = 0.0;  // of the newest rows, about judged_row_count() of them
+  double now_list_skew = 0.0;       // list_skew() of all rows in its lists
 };
+
+// How uneven lists are: the expected length of the list of a row over the mean length of the lists, without what chance
+// adds to it when rows are few. 1: all lists are equally long; a search at the same number of lists scans about so many
+// times the codes it would scan then. 0 without rows.
+double list_skew(std::span<uint32_t const> row_counts);
 
 enum class EpochReason : uint8_t {
   too_few_rows = 0,  // not due
@@ -75,7 +81,7 @@ enum class EpochReason : uint8_t {
   grown = 3,         // due: four times the rows of the training
   shrunk = 4,        // due: a sixteenth of the rows of the training
   drift = 5,         // due: new rows lie farther from their centroids than those at the training
-  lopsided = 6,      // due: new rows crowd into few lists
+  lopsided = 6,      // due: rows crowd into few lists
 };
 constexpr uint8_t epoch_reason_count = 7;
 
@@ -83,6 +89,9 @@ struct EpochDecision {
   bool due;
   EpochReason reason;
 };
+
+// New rows that drift and lopsidedness are judged on, at least.
+uint64_t judged_row_count(CodebookFacts const& facts);
 
 // Drift and lopsidedness are judged on at least a quarter of the rows of the training, and 8 rows a list: noise decides
 // nothing, and data that no codebook fits better are trained again only as often as a quarter of them is new.

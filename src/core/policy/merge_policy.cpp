@@ -7,6 +7,7 @@
 namespace strata::policy {
 namespace {
 
+constexpr uint64_t settle_factor = 4;
 constexpr uint32_t class_count_max = 65;  // powers of two or more in 64 bits, and zero
 
 // Rows may be deleted while a merge runs; an output that was planned full is final all the same.
@@ -53,7 +54,7 @@ class TierPlanner {
     if (busy_) return plan_;
     if (discard()) return plan_;
     if (!rewriting_allowed_) return plan_;
-    if (overdue() || complete() || force() || due_class() || compact() || carry()) return plan_;
+    if (overdue() || complete() || force() || due_class() || compact() || carry() || settle()) return plan_;
     return plan_;
   }
 
@@ -218,6 +219,39 @@ class TierPlanner {
       if (oldest == nullptr || age < oldest_age) oldest = &segment;
     }
     return take_one(oldest, MergeKind::carry);
+  }
+
+  // The smallest candidate after `last` in the order of rows and ids; null when that was the largest.
+  SegmentFacts const* next_larger(SegmentFacts const* last) const {
+    auto before = [](SegmentFacts const& a, SegmentFacts const& b) {
+      return live_rows(a) < live_rows(b) || (live_rows(a) == live_rows(b) && a.id < b.id);
+    };
+    SegmentFacts const* next = nullptr;
+    for (SegmentFacts const& segment : segments_) {
+      bool seen = last != nullptr && !before(*last, segment);
+      if (is_candidate(segment) && !seen && (next == nullptr || before(segment, *next))) next = &segment;
+    }
+    return next;
+  }
+
+  bool settle() {
+    if (!options_.settle) return false;
+    uint64_t rows = 0, bytes = 0;
+    SegmentFacts const* end = nullptr;  // the largest segment that is worth it
+    uint32_t count = 0;
+    for (SegmentFacts const* next = next_larger(nullptr); next != nullptr; next = next_larger(next)) {
+      bytes += live_bytes(*next);
+      if (++count > inputs_.size() || count > options_.input_count_max || bytes > options_.segment_bytes) break;
+      if (rows > 0 && rows >= live_rows(*next) / settle_factor) end = next;
+      rows += live_rows(*next);
+    }
+    if (end == nullptr) return false;
+    SegmentFacts const* next = nullptr;
+    do {
+      next = next_larger(next);
+      take(*next);
+    } while (next != end);
+    return finish_merge();
   }
 
   bool take_one(SegmentFacts const* segment, MergeKind kind) {

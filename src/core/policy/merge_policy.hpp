@@ -8,7 +8,10 @@
 // segment_bytes is final: never merged, only compacted or carried into a new epoch.
 //
 // With nothing due, at most fan_in - 1 segments are left in each class, and less than segment_bytes in all of them
-// together. Tiers never mix; a tier with a merge under way gets no second one.
+// together. Each of them costs every search: a list of few rows is scanned in blocks as well. So an index at rest is
+// settled: segments are merged with all smaller ones that hold a quarter of their rows or more, until each has more
+// than four times the rows of all smaller ones together. A row is rewritten again only when the smaller ones have
+// become a quarter of its segment. Tiers never mix; a tier with a merge under way gets no second one.
 #pragma once
 #include <cstdint>
 #include <span>
@@ -42,6 +45,7 @@ struct MergeOptions {
   uint64_t retired_bytes = 0;          // of the index, waiting for old snapshots
   double retired_share_max = 1.0;      // of the live bytes; above it nothing is rewritten
   bool force = false;                  // merge whatever is not final, due or not
+  bool settle = false;                 // the index is at rest
 };
 
 enum class MergeKind : uint8_t {
@@ -79,7 +83,7 @@ constexpr uint8_t merge_reason_count = 9;
 // fan_in. reasons (empty, or as long as segments) gets the reason of each segment. Deterministic; ask again when
 // something has changed or another tier may be served. Order of preference: discard; a class that holds twice its due;
 // a merge that completes a segment; the smallest class that is due; compact, most deleted bytes first; carry, oldest
-// epoch first.
+// epoch first; settle.
 MergePlan plan_merge(std::span<SegmentFacts const> segments, MergeOptions const& options, std::span<uint32_t> inputs,
                      std::span<MergeReason> reasons);
 

@@ -53,12 +53,16 @@ void init_image(char* image) {
   PageInit(image, BLCKSZ, sizeof(format::PageTailDisk));
 }
 
-// Moves pd_lower to the end of the data.
-void settle_image(char* image) {
-  format::PageView const view{reinterpret_cast<std::byte*>(image) + SizeOfPageHeaderData};
+// pd_lower of a page: the end of the data.
+LocationIndex lower_of(char const* image) {
+  format::PageView const view{reinterpret_cast<std::byte const*>(image) + SizeOfPageHeaderData};
   uint16_t const used = view.tail().used;
   STRATA_ASSERT(used <= format::page_body_size);
-  reinterpret_cast<PageHeader>(image)->pd_lower = static_cast<LocationIndex>(SizeOfPageHeaderData + used);
+  return static_cast<LocationIndex>(SizeOfPageHeaderData + used);
+}
+
+void settle_image(char* image) {
+  reinterpret_cast<PageHeader>(image)->pd_lower = lower_of(image);
 }
 
 }  // namespace
@@ -117,6 +121,54 @@ void PgAction::finish() {
   }
   for (uint32_t i = 0; i < count_; i++) UnlockReleaseBuffer(opened_[i].buffer);
   if (images_) pfree(images_);
+}
+
+// The data of a block in a generic WAL record is a row of fragments, each an offset within the page, a length, and the
+// bytes, the first two as OffsetNumber. Replay puts them in place and zeroes the hole between pd_lower and pd_upper.
+// wal_consistency_checking = 'generic' compares what replay makes of it with the page here.
+void PgPager::apply_patches(Buffer buffer, store::PatchList const& patches) {
+  struct Fragment {
+    OffsetNumber offset;
+    OffsetNumber size;
+  };
+  Fragment fragments[store::PatchList::count_max + 1];
+  bool const logged = RelationNeedsWAL(index_);
+  char* const page = BufferGetPage(buffer);
+  begin_critical();
+  for (uint32_t i = 0; i < patches.count; i++) {
+    auto const& patch = patches.items[i];
+    uint32_t const offset = uint32_t(SizeOfPageHeaderData) + patch.offset;
+    fragments[i] = {OffsetNumber(offset), OffsetNumber(patch.size)};
+    memcpy(page + offset, patch.bytes, patch.size);
+  }
+  settle_image(page);
+  fragments[patches.count] = {OffsetNumber(offsetof(PageHeaderData, pd_lower)), OffsetNumber(sizeof(LocationIndex))};
+  MarkBufferDirty(buffer);
+  if (logged) {
+    XLogBeginInsert();
+    XLogRegisterBuffer(0, buffer, REGBUF_STANDARD);
+    for (uint32_t i = 0; i <= patches.count; i++) {
+      XLogRegisterBufData(0, reinterpret_cast<char*>(&fragments[i]), sizeof(Fragment));
+      XLogRegisterBufData(0, page + fragments[i].offset, fragments[i].size);
+    }
+    XLogRecPtr const lsn = XLogInsert(RM_GENERIC_ID, 0);
+    PageSetLSN(page, lsn);
+  }
+  end_critical();
+}
+
+// As VACUUM does with tables: alone or not at all. Replay of the lock makes standbys cancel who reads there, and keeps
+// others out until the transaction ends, so a transaction that goes on does not truncate.
+bool PgPager::try_truncate(uint32_t count) {
+  // The lock may want a transaction id, which parallel VACUUM cannot have.
+  if (fork_ != MAIN_FORKNUM || IsInParallelMode() || IsTransactionBlock()) return false;
+  bool const alone = RELATION_IS_LOCAL(index_);
+  if (!alone && !ConditionalLockRelation(index_, AccessExclusiveLock)) return false;
+  bool const shorter = count < RelationGetNumberOfBlocks(index_);
+  if (shorter) RelationTruncate(index_, count);
+  if (!alone) UnlockRelation(index_, AccessExclusiveLock);
+  block_count_ = 0;
+  return shorter;
 }
 
 // Fills the pages of exclusively locked buffers by fill(i, page) and logs them all in one record of full-page images.

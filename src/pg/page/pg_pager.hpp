@@ -8,6 +8,9 @@
 // The content of format/page.hpp is everything behind the page header. pd_lower follows PageTailDisk.used, so that WAL
 // leaves out the zeros behind the data (generic WAL would zero anything else that lies there: P3 makes that harmless).
 //
+// Actions are generic WAL records. A patch is one as well, but written by hand: the interface of generic WAL copies the
+// page twice and compares the copies, which costs more than inserting a row does otherwise.
+//
 // Logged relations log every action. Unlogged and temporary ones do not, but for the init fork, which is logged always.
 // A pager lives for one operation, at most for one transaction; its memory comes from one context, and so do the buffer
 // strategy and whatever allocate() hands out.
@@ -100,6 +103,19 @@ class PgPager {
     }
   }
 
+  template <store::JumpSafe Fn>
+  auto patch(BlockNo block, Fn&& fn) {
+    store::PatchList patches;
+    if (raw(block) >= block_count_ && raw(block) >= block_count()) return fn(format::PageView{zero_page}, patches);
+    Buffer const buffer = ReadBufferExtended(index_, fork_, raw(block), RBM_NORMAL, strategy_);
+    LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+    auto result = fn(format::PageView{content_of(BufferGetPage(buffer))}, patches);
+    static_assert(std::is_trivially_destructible_v<decltype(result)>);
+    if (patches.count > 0) apply_patches(buffer, patches);
+    UnlockReleaseBuffer(buffer);
+    return result;
+  }
+  bool try_truncate(uint32_t count);
   void write_fresh(store::FreshPage const* pages, uint32_t count);
   void prefetch(BlockNo block) {
     if (raw(block) < block_count_ || raw(block) < block_count()) PrefetchBuffer(index_, fork_, raw(block));
@@ -176,6 +192,7 @@ class PgPager {
   }
   void end_if_waited_for();
   void pay_for_pages();
+  void apply_patches(Buffer buffer, store::PatchList const& patches);
   template <class Fill>
   void write_pages(Buffer const* buffers, uint32_t count, Fill&& fill);
   void apply_images(Buffer const* buffers, char* const* images, uint32_t count);

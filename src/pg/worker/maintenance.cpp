@@ -137,17 +137,22 @@ void maintain_in_vacuum(Relation index, Relation heap) {
   if (IsParallelWorker()) return;
   store::MaintainOptions options = maintain_options(index);
   keep_to_window(&options);
+  options.settle = true;
   MemoryContext const context = AllocSetContextCreate(CurrentMemoryContext, "ivf maintenance", ALLOCSET_DEFAULT_SIZES);
   uint64_t rows = 0;
   for (uint32_t step = 0; step < vacuum_steps_max && rows < vacuum_rows_max; step++) {
     PgPager pager(index, heap, maintenance_access(index), MAIN_FORKNUM, context);
     store::MaintainResult result;
     if (!maintain_once(pager, options, false, &result)) break;
-    if (result.step != store::Step::reclaimed) rows += result.row_count;
+    bool const counts_pages = result.step == store::Step::reclaimed || result.step == store::Step::moved ||
+                              result.step == store::Step::truncated;
+    if (!counts_pages) rows += result.row_count;
     MemoryContextReset(context);
     vacuum_delay(false);
   }
   MemoryContextDelete(context);
+  // Parallel VACUUM cannot truncate (PgPager::try_truncate); a worker can.
+  if (IsInParallelMode()) request_worker(index);
 }
 
 }  // namespace strata::pg

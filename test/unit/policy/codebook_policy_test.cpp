@@ -105,10 +105,10 @@ CodebookFacts settled() {
   facts.list_count = 1000;
   facts.trained_row_count = 100000;
   facts.trained_mean_residual2 = 2.0;
-  facts.trained_list_share_max = 3.0;
+  facts.trained_list_skew = 1.2;
   facts.new_row_count = 30000;
   facts.new_mean_residual2 = 2.1;
-  facts.new_list_rows_max = 100;
+  facts.now_list_skew = 1.3;
   return facts;
 }
 
@@ -163,16 +163,36 @@ TEST(CodebookPolicy, DriftNeedsEnoughNewRows) {
   expect(facts, true, EpochReason::drift);
 }
 
-TEST(CodebookPolicy, LopsidedBeyondNatureAndTraining) {
-  CodebookFacts facts = settled();  // 30 new rows a list on average
-  facts.new_list_rows_max = 240;
+TEST(CodebookPolicy, LopsidedBeyondTheTraining) {
+  CodebookFacts facts = settled();
+  facts.now_list_skew = 1.67;
   expect(facts, false, EpochReason::fits);
-  facts.new_list_rows_max = 241;
+  facts.now_list_skew = 1.69;
   expect(facts, true, EpochReason::lopsided);
-  facts.trained_list_share_max = 5.0;  // it was lopsided before
+  facts.new_row_count = 24999;  // lists do not get uneven by themselves
   expect(facts, false, EpochReason::fits);
-  facts.new_list_rows_max = 301;
+  facts.new_row_count = 30000;
+  facts.trained_list_skew = 2.0;  // it was lopsided before
+  expect(facts, false, EpochReason::fits);
+  facts.trained_list_skew = 0;  // not recorded
+  expect(facts, false, EpochReason::fits);
+  facts.now_list_skew = 2.2;
   expect(facts, true, EpochReason::lopsided);
+}
+
+TEST(CodebookPolicy, SkewIsTheLengthOfTheListOfARow) {
+  EXPECT_EQ(list_skew({}), 0.0);
+  std::vector<uint32_t> counts(100, 0);
+  EXPECT_EQ(list_skew(counts), 0.0);
+  for (size_t i = 0; i < 50; i++) counts[i] = 1000;
+  EXPECT_NEAR(list_skew(counts), 2.0, 0.01) << "half of the lists hold all rows";
+  counts.assign(100, 1000);
+  EXPECT_NEAR(list_skew(counts), 1.0, 0.01);
+  // Chance alone is not skew, however few the rows.
+  Random random(3);
+  counts.assign(2000, 0);
+  for (int i = 0; i < 8000; i++) counts[random.below(2000)]++;
+  EXPECT_NEAR(list_skew(counts), 1.0, 0.05);
 }
 
 TEST(CodebookPolicy, EveryReasonHasItsText) {

@@ -109,6 +109,51 @@ TEST(MergePolicy, ForceMergesWhateverThereIs) {
   EXPECT_EQ(ask({segment(1, 5)}, options).plan.kind, MergeKind::none);
 }
 
+TEST(MergePolicy, AnIndexAtRestSettles) {
+  MergeOptions options = small_options();
+  options.settle = true;
+  EXPECT_EQ(ask(equal_segments(1, 100), options).plan.kind, MergeKind::none);
+  EXPECT_EQ(ask(equal_segments(2, 100), options).ids, (std::vector<uint32_t>{1, 2}));
+  // 900 rows are less than a quarter of 4000: the small ones meet, and that is all.
+  EXPECT_EQ(ask({segment(1, 4000), segment(2, 800), segment(3, 100)}, options).plan.kind, MergeKind::none);
+  EXPECT_EQ(ask({segment(1, 4000), segment(2, 700), segment(3, 200)}, options).ids, (std::vector<uint32_t>{2, 3}));
+  EXPECT_EQ(ask({segment(1, 4000), segment(2, 800), segment(3, 200)}, options).plan.input_count, 3U);
+  // Final ones stay, and nothing becomes larger than a full one.
+  EXPECT_EQ(ask({segment(1, 100000), segment(2, 60000), segment(3, 50)}, options).plan.kind, MergeKind::none);
+  EXPECT_EQ(ask({segment(1, 60000), segment(2, 30000), segment(3, 7000), segment(4, 1)}, options).plan.input_count, 4U);
+  options.settle = false;
+  EXPECT_EQ(ask(equal_segments(7, 100), options).plan.kind, MergeKind::none);
+}
+
+// However rows come: what is left has a size of its own.
+TEST(MergePolicy, AtRestSegmentsAreFewAndOfDifferentSizes) {
+  Random random(5);
+  MergeOptions options = small_options();
+  options.settle = true;
+  for (int round = 0; round < 50; ++round) {
+    std::vector<SegmentFacts> segments;
+    uint32_t id = 1;
+    for (uint64_t i = 0, count = random.below(40); i < count; ++i)
+      segments.push_back(segment(id++, 1 + random.below(random.below(2) ? 30 : 3000)));
+    for (;;) {
+      Answer answer = ask(segments, options);
+      if (answer.plan.kind == MergeKind::none) break;
+      ASSERT_LT(id, 200U);
+      std::erase_if(segments, [&](SegmentFacts const& one) {
+        return std::find(answer.ids.begin(), answer.ids.end(), one.id) != answer.ids.end();
+      });
+      segments.push_back(segment(id++, answer.plan.live_row_count));
+    }
+    std::sort(segments.begin(), segments.end(),
+              [](SegmentFacts const& a, SegmentFacts const& b) { return a.row_count < b.row_count; });
+    uint64_t smaller = 0;
+    for (SegmentFacts const& one : segments) {
+      EXPECT_TRUE(smaller < (one.row_count + 3) / 4 || smaller == 0) << smaller << " " << one.row_count;
+      smaller += one.row_count;
+    }
+  }
+}
+
 TEST(MergePolicy, CompactsAboveTheThreshold) {
   EXPECT_EQ(ask({segment(1, 1000, 100)}, small_options()).plan.kind, MergeKind::none);
   Answer answer = ask({segment(1, 1000, 101), segment(2, 100000, 20000)}, small_options());

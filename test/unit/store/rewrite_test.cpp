@@ -127,6 +127,67 @@ TEST(Merge, SegmentsOfSeveralEpochsAndFlatOnesBecomeOne) {
   EXPECT_EQ(index.rewrite({result.output}).row_count, 4000u);
 }
 
+// The codes of a segment by the number of their row: the scan code moved to lane 0 of a block, and the refine code.
+std::map<uint64_t, std::vector<std::byte>> codes_of(StoreIndex& index, ObjectId id) {
+  auto manifest = index.manifest();
+  auto shape = index.shape();
+  store::RowSource source;
+  EXPECT_OK(store::open_source(index.pager, shape, manifest, *manifest.find(id),
+                               ObjectId(manifest.find(id)->disk.frame), &source));
+  std::map<uint64_t, std::vector<std::byte>> codes;
+  for (uint32_t row = 0; row < source.header->ranked_count; row++) {
+    store::RowView view;
+    store::ScanCode code;
+    EXPECT_OK(store::fetch_row(index.pager, shape, source, row, &view));
+    EXPECT_OK(store::fetch_scan_code(index.pager, shape, source, row, 0, &code));
+    auto& bytes = codes[view.hash];
+    bytes.assign(quant::block_size(shape.padded_dim, shape.scan.bits), std::byte{0});
+    quant::copy_scan_row(shape.scan, code.block, code.lane, bytes.data(), 0);
+    bytes.insert(bytes.end(), view.refine, view.refine + shape.refine_size);
+  }
+  return codes;
+}
+
+// One codebook: nothing is decoded or encoded, not even what is wrong in a code.
+TEST(Merge, SegmentsOfOneEpochKeepTheirCodes) {
+  for (uint32_t lists : {0u, 25u}) {
+    StoreIndex index(20);
+    fill(index, 1500);
+    if (lists) index.train(lists);
+    std::vector<ObjectId> segments;
+    std::map<uint64_t, std::vector<std::byte>> before;
+    for (uint64_t part = 0; part < 3; part++) {
+      segments.push_back(index.flush().output);
+      fill(index, 700 + uint32_t(part) * 31, 1, part);
+    }
+    auto const header = index.header(segments[1]);
+    auto const* stream = store::find_stream(header, store::StreamKind::scan_codes);
+    index.page(segments[1], stream->first_page)[1] ^= std::byte{0x11};
+    for (ObjectId id : segments)
+      for (auto& [row, code] : codes_of(index, id)) before[row] = code;
+    auto result = index.rewrite(segments);
+    EXPECT_EQ(index.object(result.output).disk.list_count, lists);
+    EXPECT_EQ(codes_of(index, result.output), before);
+    EXPECT_OK(index.check_status());
+  }
+}
+
+TEST(Merge, ResidualsOfListsAreThoseOfTheirRows) {
+  StoreIndex index(20);
+  fill(index, 4000);
+  index.train(25);
+  std::vector<ObjectId> segments{index.flush().output};
+  fill(index, 2000, 1, 8);
+  segments.push_back(index.flush().output);
+  double sum = 0, rows = 0;
+  for (ObjectId id : segments) {
+    sum += double(index.header(id).mean_residual2) * index.header(id).ranked_count;
+    rows += index.header(id).ranked_count;
+  }
+  auto merged = index.header(index.rewrite(segments).output);
+  EXPECT_NEAR(merged.mean_residual2, sum / rows, 1e-4 * sum / rows);
+}
+
 TEST(Merge, FewRowsBecomeAFlatSegmentThoughThereIsACodebook) {
   StoreIndex index(20);
   fill(index, 2000);

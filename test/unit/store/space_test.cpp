@@ -79,7 +79,7 @@ TEST_P(Space, RandomAllocationsAndReleasesKeepTheInvariants) {
 
 INSTANTIATE_TEST_SUITE_P(Seeds, Space, ::testing::Values(1, 2, 3, 4, 5, 6));
 
-TEST(SpaceOrder, SmallestExtentThatFitsIsTaken) {
+TEST(SpaceOrder, FirstExtentThatFitsIsTaken) {
   sim::SimPager pager;
   store::Manifest manifest = empty_manifest();
   manifest.header.frontier = 1000;
@@ -88,8 +88,12 @@ TEST(SpaceOrder, SmallestExtentThatFitsIsTaken) {
   Extents taken;
   store::allocate_extents(pager, manifest, 10, &taken);
   ASSERT_EQ(taken.count, 1u);
-  EXPECT_EQ(taken[0].start, 300u);
-  EXPECT_EQ(manifest.free.count, 3u);
+  EXPECT_EQ(taken[0].start, 10u);
+  EXPECT_EQ(manifest.free.count, 4u);
+  taken = {};
+  store::allocate_extents(pager, manifest, 91, &taken);
+  ASSERT_EQ(taken.count, 2u) << "the piece of 90 pages, and one at the frontier";
+  EXPECT_EQ(taken[1].start, 1000u);
 }
 
 TEST(SpaceOrder, LargePiecesServeBeforeTheFrontierAndSmallOnesDoNot) {

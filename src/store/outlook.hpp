@@ -1,0 +1,82 @@
+// What SQL shows of the life of an index, and the step behind build_incremental.
+#pragma once
+#include "store/maintain.hpp"
+
+namespace strata::store {
+
+// Rows and bytes written in the life of an index. CREATE INDEX and seals write a row first; merges, compactions, moves
+// into a newer codebook and to the front of the file write it again.
+struct WriteCounts {
+  uint64_t first_rows, first_bytes;
+  uint64_t again_rows, again_bytes;
+};
+
+inline WriteCounts write_counts(Manifest const& manifest) {
+  ManifestHeaderDisk const& header = manifest.header;
+  return {header.sealed_rows, header.sealed_bytes, header.merged_rows, header.merged_bytes};
+}
+
+// All bytes written over those written first; 0 before the first.
+inline double write_amplification(WriteCounts const& counts) {
+  return counts.first_bytes ? 1 + double(counts.again_bytes) / double(counts.first_bytes) : 0;
+}
+
+struct SegmentReason {
+  ObjectId id;
+  policy::MergeReason reason;
+};
+
+// Why each live segment is not being rewritten, or that it is next, in the order of their ids. `reasons` is in pager
+// memory. No locks: the answer is as old as the manifest it was read from.
+template <Pager P>
+Status explain_segments(P& pager, Manifest const& manifest, MaintainOptions const& options,
+                        Array<SegmentReason>* reasons) {
+  detail::IndexFacts facts{};
+  if (Status status = detail::gather_facts(pager, manifest, &facts); !status.ok()) return status;
+  uint32_t const count = facts.segments.count;
+  uint32_t inputs[rewrite_inputs_max];
+  auto* found = static_cast<policy::MergeReason*>(pager.allocate(count + 1));
+  policy::plan_merge({facts.segments.items, count}, detail::merge_options(manifest, facts, options), inputs,
+                     {found, count});
+  for (uint32_t i = 0; i < count; i++) reasons->push(pager, {ObjectId(facts.segments[i].id), found[i]});
+  pager.release(found);
+  if (facts.segments.items) pager.release(facts.segments.items);
+  return {};
+}
+
+// One step of build_incremental: trains the first codebook when there are enough rows for one (Step::trained), or gives
+// flat segments lists under the codebook in force (Step::indexed); Step::nothing when all segments have lists, of
+// whatever epoch, or those without are together too few rows to be worth lists. Segments with lists stay untouched, and
+// growing rows are the caller's to seal before. Requires LockName::merge and an index swept by drop_unfinished.
+template <Pager P>
+Status index_unindexed(P& pager, MaintainOptions const& options, MaintainResult* result) {
+  *result = MaintainResult{};
+  Manifest manifest{};
+  detail::IndexFacts facts{};
+  Status status = load_manifest(pager, &manifest);
+  if (status.ok()) status = detail::gather_facts(pager, manifest, &facts);
+  if (status.ok() && manifest.header.epoch == 0) {
+    status = detail::train_if_due(pager, manifest, facts, options, result);
+  } else if (status.ok()) {
+    ObjectId ids[rewrite_inputs_max];
+    uint32_t count = 0;
+    uint64_t rows = 0, bytes = 0;
+    for (auto const& segment : facts.segments) {
+      if (segment.epoch || count == rewrite_inputs_max || bytes >= options.segment_bytes) continue;
+      ids[count++] = ObjectId(segment.id);
+      rows += segment.row_count - segment.deleted_count;
+      bytes += segment.byte_count;
+    }
+    if (count && rows >= facts.codebook.list_count / 2 + 1) {  // as in rewrite()
+      RewriteResult rewritten;
+      pager.note_task(Task::carry, ids, count);
+      status = rewrite(pager, ids, count, &rewritten);
+      *result = {Step::indexed, rewritten.row_count, count, rewritten.output, {}};
+    }
+  }
+  if (facts.segments.items) pager.release(facts.segments.items);
+  release_manifest(pager, &manifest);
+  return status;
+}
+
+}  // namespace strata::store

@@ -1,0 +1,112 @@
+#include "store/outlook.hpp"
+
+#include "unit/store/store_index.hpp"
+
+namespace strata::testing {
+namespace {
+
+using store::Step;
+
+std::vector<Step> index_all(StoreIndex& index) {
+  std::vector<Step> steps;
+  index.locked([&] {
+    for (;;) {
+      store::MaintainResult result;
+      EXPECT_OK(store::index_unindexed(index.pager, {}, &result));
+      if (result.step == Step::nothing || steps.size() == 20) break;
+      steps.push_back(result.step);
+    }
+  });
+  return steps;
+}
+
+TEST(BuildIncremental, GivesListsToFlatSegmentsAndTouchesNoOther) {
+  StoreIndex index(16);
+  index.insert_all(clustered_rows(1, 5000, 16, 20));
+  index.train(40);
+  auto listed = index.flush().output;
+  std::vector<ObjectId> flat;
+  for (uint64_t part = 0; part < 4; part++) {
+    index.insert_all(gaussian_rows(part, 12, 16));
+    flat.push_back(index.flush().output);
+    EXPECT_EQ(index.object(flat.back()).disk.list_count, 0u);
+  }
+  EXPECT_EQ(index_all(index), std::vector<Step>{Step::indexed});
+  auto segments = index.objects(ObjectKind::segment);
+  ASSERT_EQ(segments.size(), 2u);
+  EXPECT_EQ(segments[0], listed);
+  EXPECT_EQ(index.object(segments[1]).disk.list_count, 40u);
+  EXPECT_EQ(index.object(segments[1]).disk.row_count, 48u);
+  EXPECT_EQ(index.live_rows(), numbers(5048));
+  EXPECT_TRUE(index_all(index).empty());
+  // Too few rows for lists of their own stay as they are.
+  index.insert_all(gaussian_rows(9, 12, 16));
+  index.flush();
+  EXPECT_TRUE(index_all(index).empty());
+}
+
+TEST(BuildIncremental, TrainsTheFirstCodebook) {
+  StoreIndex index(16);
+  index.insert_all(clustered_rows(1, 500, 16, 20));
+  index.flush();
+  EXPECT_TRUE(index_all(index).empty());
+  index.insert_all(clustered_rows(2, 21000, 16, 20));
+  index.flush();
+  EXPECT_EQ(index_all(index), (std::vector<Step>{Step::trained, Step::indexed}));
+  EXPECT_OK(index.check_status());
+}
+
+// Segments of an older codebook are indexed: they are carried over by merges, in their time.
+TEST(BuildIncremental, LeavesOlderEpochsAlone) {
+  StoreIndex index(16);
+  index.insert_all(clustered_rows(1, 2000, 16, 20));
+  index.train(20);
+  auto old = index.flush().output;
+  index.train(30);
+  EXPECT_TRUE(index_all(index).empty());
+  EXPECT_EQ(index.objects(ObjectKind::segment), std::vector<ObjectId>{old});
+}
+
+TEST(Outlook, SaysWhySegmentsAreNotMerged) {
+  StoreIndex index(16);
+  auto reasons = [&](store::MaintainOptions const& options) {
+    store::Array<store::SegmentReason> found;
+    auto manifest = index.manifest();
+    EXPECT_OK(store::explain_segments(index.pager, manifest, options, &found));
+    return found;
+  };
+  EXPECT_EQ(reasons({}).count, 0u);
+  index.insert_all(gaussian_rows(1, 4000, 16));
+  auto large = index.flush().output;
+  index.insert_all(gaussian_rows(1, 100, 16));
+  auto small = index.flush().output;
+  auto found = reasons({});
+  ASSERT_EQ(found.count, 2u);
+  EXPECT_EQ(found[0].id, large);
+  EXPECT_EQ(found[1].id, small);
+  EXPECT_EQ(found[0].reason, policy::MergeReason::waits_for_peers);
+  store::MaintainOptions options;
+  options.segment_bytes = 200000;
+  EXPECT_EQ(reasons(options)[0].reason, policy::MergeReason::final);
+  EXPECT_EQ(reasons(options)[1].reason, policy::MergeReason::waits_for_peers);
+  options = {};
+  options.force_merge = true;
+  EXPECT_EQ(reasons(options)[1].reason, policy::MergeReason::chosen);
+}
+
+TEST(Outlook, WriteAmplification) {
+  StoreIndex index(16);
+  EXPECT_EQ(store::write_amplification(store::write_counts(index.manifest())), 0.0);
+  index.insert_all(gaussian_rows(1, 3000, 16));
+  auto segment = index.flush().output;
+  EXPECT_EQ(store::write_amplification(store::write_counts(index.manifest())), 1.0);
+  segment = index.rewrite({segment}).output;
+  index.rewrite({segment});
+  auto counts = store::write_counts(index.manifest());
+  EXPECT_EQ(counts.first_rows, 3000u);
+  EXPECT_EQ(counts.again_rows, 6000u);
+  EXPECT_NEAR(store::write_amplification(counts), 3.0, 0.01);
+}
+
+}  // namespace
+}  // namespace strata::testing
