@@ -43,5 +43,11 @@ RESET strata.recall_target;
 SET strata.probes = 1;
 SELECT startup_cost($$SELECT id FROM items ORDER BY v <-> '[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1]' LIMIT 10$$) <= at_95 AS no_dearer FROM cost;
 RESET strata.probes;
+-- costs follow the calibration of the index, the LIMIT, and conditions that the index does not know
+SELECT startup_cost($$SELECT id FROM items ORDER BY v <-> '[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1]' LIMIT 1000$$) > at_95 AS dearer FROM cost;
+SELECT startup_cost($$SELECT id FROM items WHERE tenant = 3 AND id % 7 = 3 ORDER BY v <-> '[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1]' LIMIT 10$$) > at_95 AS dearer FROM cost;
+SET strata.recall_target = 0.9999;
+SELECT startup_cost($$SELECT id FROM items ORDER BY v <-> '[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1]' LIMIT 10$$) < 20 * at_95 AS bounded FROM cost;
+RESET strata.recall_target;
 DROP TABLE items, tiny, cost;
 DROP FUNCTION plan, startup_cost;

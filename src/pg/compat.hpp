@@ -218,13 +218,14 @@ inline void set_toast_snapshot(Snapshot snapshot) {
 #endif
 }
 
-inline IndexScanDesc begin_index_scan(Relation heap, Relation index, Snapshot snapshot, int key_count) {
+inline IndexScanDesc begin_index_scan(Relation heap, Relation index, Snapshot snapshot, int key_count,
+                                      int order_by_count = 0) {
 #if PG_VERSION_NUM >= 190000
-  return index_beginscan(heap, index, snapshot, nullptr, key_count, 0, 0);
+  return index_beginscan(heap, index, snapshot, nullptr, key_count, order_by_count, 0);
 #elif PG_VERSION_NUM >= 180000
-  return index_beginscan(heap, index, snapshot, nullptr, key_count, 0);
+  return index_beginscan(heap, index, snapshot, nullptr, key_count, order_by_count);
 #else
-  return index_beginscan(heap, index, snapshot, key_count, 0);
+  return index_beginscan(heap, index, snapshot, key_count, order_by_count);
 #endif
 }
 

@@ -71,6 +71,10 @@ void define_search_settings() {
   DefineCustomIntVariable("strata.max_scan_tuples", "Number of rows after which an index scan ends.",
                           "Zero means no limit: a scan ends when the executor has enough or no row is left.",
                           &settings.max_scan_tuples, 0, 0, INT_MAX, PGC_USERSET, 0, nullptr, nullptr, nullptr);
+  DefineCustomBoolVariable("strata.sample_queries", "Keeps some recent queries of each index.",
+                           "strata.measure_recall() of the table's owner asks them again. At most ten a second and "
+                           "session, at most 256 and 4 MB an index.",
+                           &settings.sample_queries, false, PGC_USERSET, 0, nullptr, nullptr, nullptr);
   DefineCustomIntVariable(
       "strata.cache_size", "Memory in which a session keeps the codebooks of the indexes it searches.",
       "A codebook takes about 2.2 bytes a dimension and list. What does not fit is read from the "

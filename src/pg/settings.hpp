@@ -15,6 +15,7 @@ struct Settings {
   int auto_flush_interval_ms;  // least time between two looks at whether an index wants maintenance
   int simd_level;
   int max_workers;
+  bool sample_queries;
   int cache_size;               // kB, of one backend
   char* maintenance_window;     // "22:00-06:00"; empty: always
   int maintenance_io_limit_kb;  // a second, of one worker; 0: none

@@ -86,6 +86,19 @@ Status rank_exactly(P& pager, Search& search, ListRank& rank) {
   return {};
 }
 
+// The model of a calibration, checked, and the header of its object.
+template <Pager P>
+Status read_stop_model(P& pager, ManifestObject const& calibration, ObjectHeaderDisk* header,
+                       policy::StopModelDisk* model) {
+  Status status = read_header(pager, calibration, header);
+  StreamDisk const* stream = status.ok() ? find_stream(*header, StreamKind::stop_model) : nullptr;
+  if (status.ok() && (!stream || stream->byte_size != sizeof *model))
+    status = corrupt("calibration is malformed", calibration.disk.id);
+  if (status.ok()) status = read_stream(pager, calibration, *stream, 0, sizeof *model, model);
+  if (status.ok()) status = policy::check_stop_model(*model);
+  return status;
+}
+
 // The newest calibration of an epoch that is searched; without one the model stays null.
 template <Pager P>
 Status load_stop_model(P& pager, Search& search) {
@@ -98,12 +111,7 @@ Status load_stop_model(P& pager, Search& search) {
   if (!newest) return {};
   auto* header = static_cast<ObjectHeaderDisk*>(pager.allocate(sizeof(ObjectHeaderDisk)));
   auto* model = static_cast<policy::StopModelDisk*>(pager.allocate(sizeof(policy::StopModelDisk)));
-  Status status = read_header(pager, *newest, header);
-  StreamDisk const* stream = status.ok() ? find_stream(*header, StreamKind::stop_model) : nullptr;
-  if (status.ok() && (!stream || stream->byte_size != sizeof *model))
-    status = corrupt("calibration is malformed", newest->disk.id);
-  if (status.ok()) status = read_stream(pager, *newest, *stream, 0, sizeof *model, model);
-  if (status.ok()) status = policy::check_stop_model(*model);
+  Status const status = read_stop_model(pager, *newest, header, model);
   search.model = model;
   search.tau_scale = policy::tau_scale(model, double(search.ranked_total));
   FrameQuery const& query = search.queries[search.epochs[0].query];

@@ -81,8 +81,9 @@ class Fitter {
     double error;  // standard error of the mean
     double lists;
     bool enough(double target, StopTrainOptions const& options) const {
-      double const surplus = std::fmin(options.surplus, 0.5 * (1.0 - target));
-      return recall - std::fmax(surplus, options.margin * error) >= target;
+      double const left = 1.0 - target;
+      double const surplus = std::fmin(options.surplus, left / 3.0);
+      return recall - std::fmax(surplus, std::fmin(options.margin * error, left / 2.0)) >= target;
     }
   };
 

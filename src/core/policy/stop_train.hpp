@@ -20,8 +20,9 @@ struct StopSample {
 };
 
 // Calibration aims above the target: the promise is "at least", and both a sample of queries and the queries that a
-// user asks vary around their mean. The surplus is `surplus`, half of what the target leaves to perfection where that
-// is less, or `margin` standard errors of the mean recall over the sample where that is more.
+// user asks vary around their mean. The surplus is `surplus`, or `margin` standard errors of the mean recall over the
+// sample where that is more; of what the target leaves to perfection no more than a third and a half, because the last
+// queries need most of the lists.
 struct StopTrainOptions {
   double row_count = 0.0;  // of the lists that were scanned, for tau_scale(); 0: not known
   double surplus = 0.0075;

@@ -8,6 +8,7 @@
 
 #include "pg/am/am_callbacks.hpp"
 #include "pg/am/scan_state.hpp"
+#include "pg/inspect/query_sample.hpp"
 #include "pg/settings.hpp"
 
 namespace strata::pg {
@@ -111,6 +112,14 @@ Row read_query(IndexScanDesc scan, Datum* query) {
   return row;
 }
 
+// Leaves the query for strata.measure_recall(), whose own scans no plan asks for.
+void sample_scan(IndexScanDesc scan, Datum query) {
+  struct varlena* const original = reinterpret_cast<struct varlena*>(DatumGetPointer(query));
+  struct varlena* const plain = pg_detoast_datum(original);
+  sample_query(scan->indexRelation, plain);
+  if (plain != original) pfree(plain);
+}
+
 // Reads conditions and query and starts the search; leaves the phase set.
 void start(IndexScanDesc scan) {
   ScanState* const state = state_of(scan);
@@ -122,6 +131,7 @@ void start(IndexScanDesc scan) {
   state->distance_end = get_float8_infinity();
   Datum query = Datum(0);
   Row const row = read_query(scan, &query);
+  if (row.vector && settings.sample_queries && scan->numberOfOrderBys == 1) sample_scan(scan, query);
   if (row.vector)
     state->heap = open_scan_heap(scan->heapRelation, scan->indexRelation, scan->xs_snapshot, state->shape.column,
                                  vector_ref(query, state->shape.column.element));

@@ -1,5 +1,7 @@
 #include "pg/am/index_stats.hpp"
 
+#include "store/search_rank.hpp"
+
 namespace strata::pg {
 
 IndexStats stats_of(store::Manifest const& manifest) {
@@ -38,6 +40,23 @@ IndexStats stats_of(store::Manifest const& manifest) {
   return stats;
 }
 
+namespace {
+
+void load_model(PgPager& pager, store::Manifest const& manifest, IndexStats* stats) {
+  for (store::ManifestObject const& object : manifest.objects) {
+    format::ObjectDisk const& disk = object.disk;
+    if (disk.kind != store::ObjectKind::calibration || disk.state != store::ObjectState::live ||
+        disk.epoch != manifest.header.epoch)
+      continue;
+    auto* header = static_cast<store::ObjectHeaderDisk*>(pager.allocate(sizeof(store::ObjectHeaderDisk)));
+    // Planning is no place to find out about damage, nor about pages that were reused since the manifest was read.
+    stats->has_model = store::detail::read_stop_model(pager, object, header, &stats->model).ok();
+    pager.release(header);
+  }
+}
+
+}  // namespace
+
 IndexStats index_stats(Relation index) {
   PgPager pager(index, nullptr);
   store::MetaDisk meta;
@@ -46,7 +65,8 @@ IndexStats index_stats(Relation index) {
   if (cached && cached->generation == meta.generation) return *cached;
   store::Manifest manifest{};
   report(store::load_manifest(pager, &manifest));
-  IndexStats const stats = stats_of(manifest);
+  IndexStats stats = stats_of(manifest);
+  load_model(pager, manifest, &stats);
   store::release_manifest(pager, &manifest);
   if (!index->rd_amcache) index->rd_amcache = MemoryContextAlloc(index->rd_indexcxt, sizeof stats);
   *static_cast<IndexStats*>(index->rd_amcache) = stats;

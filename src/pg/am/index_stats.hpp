@@ -1,5 +1,6 @@
-// What the planner and the maintenance trigger want to know about an index, from the manifest alone.
+// What the planner and the maintenance trigger want to know about an index, from the manifest and the calibration.
 #pragma once
+#include "core/policy/stop_model.hpp"
 #include "pg/page/pg_pager.hpp"
 #include "store/manifest.hpp"
 #include "store/shape.hpp"
@@ -20,9 +21,11 @@ struct IndexStats {
   uint32_t block_size;   // bytes of a block of scan codes
   uint32_t refine_size;  // bytes of a refine row
   uint32_t growing_size_per_row;
+  bool has_model;               // the codebook in force was calibrated
+  policy::StopModelDisk model;  // its stop rule
 };
 
-// Pure: counts what a manifest says.
+// Pure: counts what a manifest says; no model.
 IndexStats stats_of(store::Manifest const& manifest);
 
 // The same, kept in the relcache as long as the manifest stays the same: one page read a call.

@@ -11,6 +11,7 @@ namespace {
 
 ExecutorRun_hook_type previous_run = nullptr;
 QueryDesc* running = nullptr;  // the innermost query, while the executor runs it
+uint32_t promised = 0;         // see promise_rows
 
 constexpr int64_t limit_unknown = 0;
 constexpr int64_t limit_max = 100000;        // a larger first target would only cost memory
@@ -121,25 +122,34 @@ void run_query(QueryDesc* query, RunArguments const& arguments) {
 // An error leaves run_query by a jump, and always ends in one of these: then nobody is known to run until the next
 // query.
 void at_transaction_end(XactEvent event, void*) {
-  if (event == XACT_EVENT_ABORT || event == XACT_EVENT_PARALLEL_ABORT) running = nullptr;
+  if (event != XACT_EVENT_ABORT && event != XACT_EVENT_PARALLEL_ABORT) return;
+  running = nullptr;
+  promised = 0;
 }
 void at_subtransaction_end(SubXactEvent event, SubTransactionId, SubTransactionId, void*) {
-  if (event == SUBXACT_EVENT_ABORT_SUB) running = nullptr;
+  if (event != SUBXACT_EVENT_ABORT_SUB) return;
+  running = nullptr;
+  promised = 0;
 }
 
 }  // namespace
 
 ScanPlan scan_plan(Relation index, ScanKey order_bys) {
+  if (promised) return {nullptr, promised, 0};
   Search search{index, order_bys, limit_unknown, {}};
   if (running && running->planstate && order_bys) visit(running->planstate, &search);
   return search.found;
 }
 
 uint32_t rows_wanted(ScanPlan const& plan, double known) {
-  if (!plan.node || plan.limit <= 0) return 0;
-  if (!plan.node->qual) return uint32_t(plan.limit);
+  if (plan.limit <= 0) return 0;
+  if (!plan.node || !plan.node->qual) return uint32_t(plan.limit);
   double const wanted = double(plan.limit) * Max(known / Max(plan.passing, 1), 1);
   return uint32_t(Min(wanted, Max(double(plan.limit), filtered_rows_max)));
+}
+
+void promise_rows(uint32_t row_count) {
+  promised = row_count;
 }
 
 void register_scan_limits() {

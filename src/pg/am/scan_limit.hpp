@@ -23,4 +23,8 @@ ScanPlan scan_plan(Relation index, ScanKey order_bys);
 // pass what it does; 0 when the plan does not say.
 uint32_t rows_wanted(ScanPlan const& plan, double known);
 
+// The same for a scan that no plan asks for: every amrescan of this backend takes so many rows as its answer, until 0
+// takes it back or the transaction fails.
+void promise_rows(uint32_t row_count);
+
 }  // namespace strata::pg

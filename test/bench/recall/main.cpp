@@ -294,9 +294,10 @@ void print_table(Options const& options, MemoryIndex& index, Matrix const& queri
       search.probes = options.probes;
       Outcome const outcome = measure(index, queries, number_of, judge, k, search);
       double const count = double(queries.rows());
-      std::printf("%5u %7.4g %8.4f %7.4f %+8.4f %9.3f %9.1f %9.0f %8.1f%s\n", k, target, outcome.recall, outcome.error,
-                  outcome.recall - target, outcome.lowest_tenth, double(outcome.work.list_count) / count,
+      std::printf("%5u %7.4g %8.4f %7.4f %+8.4f %9.3f %9.1f %9.0f %8.1f %8.1f %8.2f%s\n", k, target, outcome.recall,
+                  outcome.error, outcome.recall - target, outcome.lowest_tenth, double(outcome.work.list_count) / count,
                   double(outcome.work.code_count) / count, double(outcome.work.refined_count) / count,
+                  double(outcome.work.fetched_count) / count, double(outcome.work.advance_count) / count,
                   outcome.recall < target           ? "  LOW"
                   : outcome.recall > target + 0.015 ? "  high"
                                                     : "");
@@ -324,8 +325,8 @@ int run(Options const& options) {
       static_cast<unsigned long long>(shape.segments), static_cast<unsigned long long>(shape.epochs), shape.list_count,
       static_cast<unsigned long long>(shape.listed_rows), static_cast<unsigned long long>(shape.other_rows),
       static_cast<unsigned long long>(shape.calibrated_rows));
-  std::printf("%5s %7s %8s %7s %8s %9s %9s %9s %8s\n", "k", "target", "recall", "+-", "over", "low 10th", "lists",
-              "codes", "refined");
+  std::printf("%5s %7s %8s %7s %8s %9s %9s %9s %8s %8s %8s\n", "k", "target", "recall", "+-", "over", "low 10th",
+              "lists", "codes", "refined", "fetched", "further");
   uint32_t const k_max = *std::max_element(options.k.begin(), options.k.end());
   NeighborTable const truth = compute_neighbors(live, data.queries, metric, k_max);
   print_table(options, index, data.queries, number_of, live, truth);

@@ -151,6 +151,7 @@ void MemoryIndex::search(float const* query, uint32_t k, store::SearchOptions co
   work->code_count += search->counters.code_count + search->counters.growing_count;
   work->refined_count += search->counters.refined_count;
   work->fetched_count += search->counters.candidate_count;
+  work->advance_count += search->counters.advance_count;
   pager_.free_memory();
   inserters_.clear();
 }

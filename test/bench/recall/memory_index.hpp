@@ -40,6 +40,7 @@ struct SearchWork {
   uint64_t code_count = 0;
   uint64_t refined_count = 0;
   uint64_t fetched_count = 0;  // rows whose exact distance was taken
+  uint64_t advance_count = 0;  // times it had to look further
 };
 
 class MemoryIndex {
