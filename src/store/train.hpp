@@ -218,43 +218,6 @@ Status fit_frame(P& pager, IndexShape const& shape, Manifest const& manifest, Sa
   return status;
 }
 
-// Mean squared distances of the sample to its centroids, a list (residuals[list_count], the mean over all where a list
-// is empty) and over all. *skew = how uneven its lists are.
-template <Pager P>
-float measure_residuals(P& pager, IndexShape const& shape, Sample const& sample, float const* centroids,
-                        uint32_t list_count, float* residuals, float* skew) {
-  uint32_t padded = shape.padded_dim;
-  auto* panels = pager.allocate(cluster::code_set_size(padded, list_count));
-  auto* scratch = pager.allocate(cluster::code_scratch_size(padded, list_count));
-  auto* counts = static_cast<uint32_t*>(pager.allocate(size_t(list_count) * sizeof(uint32_t)));
-  auto set = cluster::prepare_codes(padded, centroids, list_count, panels);
-  std::memset(residuals, 0, size_t(list_count) * sizeof(float));
-  std::memset(counts, 0, size_t(list_count) * sizeof(uint32_t));
-  double total = 0;
-  constexpr uint32_t batch = 512;
-  uint32_t assigned[batch];
-  float distances2[batch];
-  for (uint32_t first = 0; first < sample.count; first += batch) {
-    uint32_t count = sample.count - first < batch ? sample.count - first : batch;
-    cluster::assign_codes(set, sample.rows + size_t(first) * shape.refine_size, shape.refine_size, count, assigned,
-                          distances2, scratch);
-    for (uint32_t i = 0; i < count; i++) {
-      residuals[assigned[i]] += distances2[i];
-      counts[assigned[i]]++;
-      total += distances2[i];
-    }
-    pager.check_interrupts();
-  }
-  float mean_residual2 = float(total / sample.count);
-  for (uint32_t list = 0; list < list_count; list++)
-    residuals[list] = counts[list] ? residuals[list] / float(counts[list]) : mean_residual2;
-  *skew = float(policy::list_skew({counts, list_count}));
-  pager.release(counts);
-  pager.release(scratch);
-  pager.release(panels);
-  return mean_residual2;
-}
-
 }  // namespace detail
 
 // Writes the codebook of a sample given in the frame in force: k-means, residuals, epoch. `index_rows` = rows of the
@@ -271,6 +234,7 @@ Status train_from_sample(P& pager, IndexShape const& shape, Manifest const& mani
   if (!status.ok()) return status;
 
   auto* centroids = static_cast<float*>(pager.allocate(size_t(plan.list_count) * padded * sizeof(float)));
+  auto* residuals = static_cast<float*>(pager.allocate(size_t(plan.list_count) * sizeof(float)));
   cluster::TrainResult trained;
   cluster::TrainOptions options;
   options.list_count = plan.list_count;
@@ -279,21 +243,23 @@ Status train_from_sample(P& pager, IndexShape const& shape, Manifest const& mani
   options.should_stop = [](void* context) { return static_cast<P*>(context)->stop_requested(); };
   options.context = &pager;
   pager.note_phase(Phase::cluster, 0, 0);
+  options.residuals2 = residuals;
+  auto* row_counts = static_cast<uint32_t*>(pager.allocate(size_t(plan.list_count) * sizeof(uint32_t)));
+  options.row_counts = row_counts;
   cluster::Rows rows = cluster::code_rows(padded, sample.rows, sample.count);
   status = pager.run_core([&] { return cluster::train_centroids(rows, options, centroids, trained); });
   if (status.code == Code::interrupted) pager.check_interrupts();
   if (!status.ok()) return status;
 
   uint32_t lists = trained.list_count;
-  auto* residuals = static_cast<float*>(pager.allocate(size_t(lists) * sizeof(float)));
-  float skew = 0;
-  float mean_residual2 = detail::measure_residuals(pager, shape, sample, centroids, lists, residuals, &skew);
   // What later rows are compared with must be what fresh rows have, not the rows that trained.
-  float const fresh = float(policy::fresh_residual2(mean_residual2, sample.count, lists));
+  float const fresh = float(policy::fresh_residual2(trained.mean_residual2, sample.count, lists));
+  float const skew = float(policy::list_skew({row_counts, lists}));
   EpochParts parts{frame_id, lists, centroids, residuals, fresh, index_rows, nullptr, 0, skew};
   status = write_epoch(pager, shape, parts, &result->epoch);
   result->list_count = lists;
   result->sample_count = sample.count;
+  pager.release(row_counts);
   pager.release(residuals);
   pager.release(centroids);
   return status;

@@ -203,7 +203,7 @@ class Finisher {
 
   // Lloyd steps; lists move after each of them but the last, as long as it is more than a few. Further steps follow
   // while lists are empty and can move.
-  TrainResult run(uint32_t step_count) {
+  TrainResult run(uint32_t step_count, float* residuals2, uint32_t* row_counts) {
     bool worth_moving = true;
     for (uint32_t step = 0;; ++step) {
       assign();
@@ -217,7 +217,7 @@ class Finisher {
       worth_moving = moved_count > list_count_ / 100;
       if (done && moved_count == 0) break;
     }
-    return drop_empty();
+    return drop_empty(residuals2, row_counts);
   }
 
  private:
@@ -281,7 +281,7 @@ class Finisher {
     return moved_count;
   }
 
-  TrainResult drop_empty() {
+  TrainResult drop_empty(float* residuals2, uint32_t* row_counts) {
     TrainResult result;
     double cost = 0.0;
     for (uint32_t j = 0; j < list_count_; ++j) {
@@ -289,6 +289,9 @@ class Finisher {
       if (result.list_count != j) {
         std::memcpy(centroids_ + size_t{result.list_count} * dim_, centroids_ + size_t{j} * dim_, dim_ * sizeof(float));
       }
+      if (residuals2 != nullptr)
+        residuals2[result.list_count] = static_cast<float>(stats_[j].cost / stats_[j].row_count);
+      if (row_counts != nullptr) row_counts[result.list_count] = stats_[j].row_count;
       ++result.list_count;
       cost += stats_[j].cost;
       if (stats_[j].row_count > result.list_rows_max) result.list_rows_max = stats_[j].row_count;
@@ -341,7 +344,7 @@ Status check_input(Rows const& rows, TrainOptions const& options) {
   return {};
 }
 
-// FAISS makes the first half of the steps, where its cheaper single precision means will do; the Finisher the second.
+// FAISS makes the first steps, where its cheaper single precision means will do; the Finisher the others.
 constexpr uint32_t faiss_step_count(uint32_t iteration_count) {
   return iteration_count * 2 / 5;
 }
@@ -391,7 +394,8 @@ Status train_centroids(Rows const& rows, TrainOptions const& options, float* cen
     Assigner assigner(rows.dim, list_count, options);
     run_faiss(rows, list_count, options, assigner, centroids);
     Finisher finisher(rows, options.spherical, assigner, centroids, list_count);
-    result = finisher.run(options.iteration_count - faiss_step_count(options.iteration_count));
+    result = finisher.run(options.iteration_count - faiss_step_count(options.iteration_count), options.residuals2,
+                          options.row_counts);
   } catch (Stopped const&) {
     return {Code::interrupted, "training was interrupted", 0};
   } catch (faiss::FaissException const&) {

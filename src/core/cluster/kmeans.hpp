@@ -16,6 +16,8 @@ struct TrainOptions {
   size_t memory_max_bytes = SIZE_MAX;    // upper bound of what training allocates
   bool (*should_stop)(void*) = nullptr;  // asked every few milliseconds; true ends the training. May not throw or jump
   void* context = nullptr;               // passed to should_stop
+  float* residuals2 = nullptr;           // float[list_count]: receives the mean squared distance of each list's rows
+  uint32_t* row_counts = nullptr;        // uint32[list_count]: receives the number of each list's rows
   bool spherical = false;                // centroids are normalised after each step; rows are expected to be, too
 };
 
@@ -37,7 +39,7 @@ size_t train_memory_size(uint32_t dim, size_t row_count, uint32_t list_count);
 // all rows are equal. Good lists need 64 rows a centroid or more; that is the caller's choice
 // (policy/codebook_policy.hpp).
 //
-// The first half of the steps sees every n-th row only, 16 a list: they have far to go, and need not be exact.
+// The first steps see every n-th row only, 16 a list: they have far to go, and need not be exact.
 //
 // `rows` stay in place and are never copied. The same input, options and instruction set give the same output. Returns
 // Code::invalid for no rows, a component that is not finite (detail = its row) or magnitudes beyond assign.hpp's,

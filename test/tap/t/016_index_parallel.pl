@@ -24,6 +24,7 @@ END $$;
 SQL
 my $slow_build = q{SELECT set_config('test.leader', pg_backend_pid()::text, false);}
   . 'CREATE INDEX items_slow ON items USING ivf ((slow(v)::vector(4)))';
+my $leader = q{FROM pg_stat_activity WHERE query LIKE 'SELECT set_config%' AND backend_type = 'client backend'};
 my $workers = q{FROM pg_stat_activity WHERE backend_type = 'parallel worker'};
 
 # Starts the slow build, runs an SQL statement when its workers are there, and returns what the build said.
@@ -40,10 +41,8 @@ sub end_badly
     return;
 }
 
-end_badly('leader cancelled',
-    q{SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query LIKE 'SELECT set_config%CREATE INDEX%' AND backend_type = 'client backend'});
-end_badly('leader terminated',
-    q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'SELECT set_config%CREATE INDEX%' AND backend_type = 'client backend'});
+end_badly('leader cancelled', "SELECT pg_cancel_backend(pid) $leader");
+end_badly('leader terminated', "SELECT pg_terminate_backend(pid) $leader");
 end_badly('worker terminated', "SELECT pg_terminate_backend(pid) $workers");
 
 # A worker that dies takes the server down, and recovery finds a table without the index.
@@ -55,7 +54,8 @@ end_badly('worker terminated', "SELECT pg_terminate_backend(pid) $workers");
     $build->finish;
     isnt($build->full_result(0), 0, 'worker killed: the build fails');
     $node->poll_query_until('postgres', 'SELECT true');
-    is(sql($node, q{SELECT count(*) FROM pg_class WHERE relname = 'items_slow'}), '0', 'worker killed: no index is left');
+    my $left = q{SELECT count(*) FROM pg_class WHERE relname = 'items_slow'};
+    is(sql($node, $left), '0', 'worker killed: no index is left');
 }
 
 sql($node, 'CREATE INDEX items_v ON items USING ivf (v)');

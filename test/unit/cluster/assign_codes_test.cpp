@@ -142,12 +142,18 @@ TEST(AssignCodes, CodesTrainAsWellAsFloats) {
   }
   std::vector<float> centroids(size_t{list_count} * dim);
   TrainOptions options{.list_count = list_count, .seed = 3};
+  std::vector<float> residuals2(list_count);
+  options.residuals2 = residuals2.data();
   TrainResult by_floats, by_codes;
   ASSERT_TRUE(train_centroids(float_rows(dim, rows.data(), row_count), options, centroids.data(), by_floats).ok());
   at_every_level([&] {
     ASSERT_TRUE(train_centroids(code_rows(dim, codes.data(), row_count), options, centroids.data(), by_codes).ok());
     EXPECT_EQ(by_codes.list_count, list_count);
     EXPECT_NEAR(by_codes.mean_residual2 / by_floats.mean_residual2, 1.0, 0.03);
+    for (float residual2 : residuals2) {
+      EXPECT_GT(residual2, 0.0f);
+      EXPECT_LT(residual2, 10 * by_codes.mean_residual2);
+    }
   });
   // A scale out of range is refused by its row.
   quant::RefineRowDisk head{};
