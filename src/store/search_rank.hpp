@@ -106,9 +106,8 @@ Status load_stop_model(P& pager, Search& search) {
   return status;
 }
 
-inline bool key_less(ListRank const& a, ListRank const& b) {
-  return a.key < b.key;
-}
+// An object, so that sorting compares in line.
+inline constexpr auto key_less = [](ListRank const& a, ListRank const& b) { return a.key < b.key; };
 
 // Puts at least the next `wanted` lists in order, the nearest by exact keys.
 template <Pager P>
