@@ -327,6 +327,7 @@ template <Pager P>
 Status probe_lists(P& pager, Search& search) {
   if (search.probed == search.order.count) return {};
   policy::StopPlan plan = stop_plan(search);
+  uint32_t const near_lists = search.filter ? near_list_count(search) : 0;
   if (search.probed == 0) {
     if (Status status = order_lists(pager, search, lists_expected(search)); !status.ok()) return status;
     search.tracker.start(tracked(search, search.order[0].key));
@@ -339,7 +340,7 @@ Status probe_lists(P& pager, Search& search) {
       if (Status status = order_lists(pager, search, lists_expected(search) / 4 + 8); !status.ok()) return status;
     uint32_t const epoch = search.order[search.probed].epoch;
     Status status = probe_next(pager, search);
-    if (search.filter && search.probed <= near_list_count(search)) {
+    if (search.probed <= near_lists) {
       search.near_rows = search.seen_rows;
       search.near_passed = search.passed_rows;
     }

@@ -189,17 +189,19 @@ Status filter_source(P& pager, Search& search, SearchSource& source, ObjectHeade
   }
   uint32_t const few = source.row_count / bits_share > bits_rows_min ? source.row_count / bits_share : bits_rows_min;
   double share = 1;
+  uint32_t taken = 0, exact = source.row_count;
   for (uint32_t at = 0; at < filter.count; at++) {
     if (counts[at] == source.row_count) continue;  // every row passes
     if (counts[at] <= few) {
       if (Status status = take_bits(pager, search, source, at); !status.ok()) return status;
+      exact = counts[at];
+      taken++;
       continue;
     }
     source.blockwise |= 1u << at;
     share *= counts[at] == UINT32_MAX ? 0.1 : double(counts[at]) / source.row_count;
   }
-  uint32_t const exact =
-      source.pass_bits ? uint32_t(sets::bitmap_count(source.pass_bits, 0, source.row_count)) : source.row_count;
+  if (taken > 1) exact = uint32_t(sets::bitmap_count(source.pass_bits, 0, source.row_count));
   source.pass_count = uint32_t(exact * share + 0.999);
   *passes = exact > 0;
   // A look-up by the vector's value, and whatever has no order to follow, knows its rows at once.
