@@ -121,10 +121,15 @@ void OpenFile::seek(uint64_t offset) {
 void OpenFile::publish() {
   std::string const partial = partial_path();
   if (fsync(descriptor_) != 0) fail("fsync", partial);
-  // Unlike rename(), link() fails when somebody else was quicker.
-  if (overwrite_ ? rename(partial.c_str(), path_.c_str()) != 0 : link(partial.c_str(), path_.c_str()) != 0)
-    fail("name", path_);
-  if (!overwrite_) unlink(partial.c_str());
+  // Unlike rename(), link() fails when somebody else was quicker. Not every file system has it.
+  bool const is_linked = !overwrite_ && link(partial.c_str(), path_.c_str()) == 0;
+  struct stat status;
+  if (!is_linked && !overwrite_ && (errno == EEXIST || lstat(path_.c_str(), &status) == 0))
+    throw Failure("\"", path_, "\" exists already; --overwrite replaces it");
+  if (is_linked)
+    unlink(partial.c_str());
+  else if (rename(partial.c_str(), path_.c_str()) != 0)
+    fail("rename", partial);
   is_partial_ = false;
   size_t const slash = path_.rfind('/');
   std::string const parent = slash == std::string::npos ? "." : path_.substr(0, slash + 1);

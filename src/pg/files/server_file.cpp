@@ -216,16 +216,17 @@ void write_output_head(OutputFile* file, void const* bytes, size_t size) {
 
 void publish_output(OutputFile* file) {
   if (pg_fsync(file->descriptor) != 0) raise_file_error("fsync", file->partial_path);
-  if (file->overwrite) {
-    if (rename(file->partial_path, file->path) != 0) raise_file_error("rename", file->partial_path);
-  } else {
-    // Unlike rename() this fails when somebody else was quicker.
-    if (link(file->partial_path, file->path) != 0) {
-      if (errno == EEXIST) raise_exists(file->path);
-      raise_file_error("link", file->partial_path);
-    }
-    unlink(file->partial_path);
+  // Unlike rename(), link() fails when somebody else was quicker. Not every file system has it.
+  bool const is_linked = !file->overwrite && link(file->partial_path, file->path) == 0;
+  if (!is_linked && !file->overwrite) {
+    struct stat status;
+    if (errno == EEXIST || lstat(file->path, &status) == 0) raise_exists(file->path);
+    if (errno != ENOENT) raise_file_error("stat", file->path);
   }
+  if (is_linked)
+    unlink(file->partial_path);
+  else if (rename(file->partial_path, file->path) != 0)
+    raise_file_error("rename", file->partial_path);
   file->exists = false;
   sync_parent(file->path);
   CloseTransientFile(file->descriptor);

@@ -1,0 +1,138 @@
+-- archives of versions, and policies that make them
+
+CREATE FUNCTION strata._archive_version("table" regclass, version_name name, directory text) RETURNS bigint
+  LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+  AS $$
+DECLARE
+  version strata.version := strata._find_version("table", version_name);
+  -- Kinds without an ordinal have a table of their own, the others a view in their schema.
+  source regclass := CASE WHEN version.ordinal IS NULL THEN version.relid ELSE
+    format('%I.%I', strata._schema_of(version.collection, version.name), (SELECT relname FROM pg_class WHERE oid = version.relid))::regclass END;
+  archive text := strata._schema_of(version.collection, version.name);
+  path text := directory || '/' || archive;
+  origin jsonb := jsonb_build_object(
+    'system', (SELECT system_identifier::text FROM pg_control_system()), 'version', version.name, 'version_kind', version.kind,
+    'version_created_at', version.created_at, 'version_created_by', version.created_by, 'comment', version.comment);
+  row_count bigint;
+BEGIN
+  IF version.kind <> 'snapshot' THEN
+    -- What can be written must not change between the archive and the end of the version.
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+      RAISE EXCEPTION 'version "%" can be archived in a READ COMMITTED transaction only', version_name
+        USING ERRCODE = 'feature_not_supported', HINT = 'Versions of kind snapshot can be archived in any.';
+    END IF;
+    EXECUTE format('LOCK TABLE %s IN SHARE MODE', concat_ws(', ', CASE WHEN version.ordinal IS NULL THEN version.relid END, version.delta, version.gone));
+  END IF;
+  IF version.kind = 'snapshot' AND archive IN (SELECT strata._archive_names(directory))
+     AND strata._manifest(path)->'about' @> (origin || jsonb_build_object('relation', version.relid::text)) THEN
+    -- Of an attempt that ended after the archive had its name.
+    row_count := strata.verify_archive(path);
+  ELSE
+    row_count := strata._archive_relation(source, version.relid, directory, archive, strata._key("table"), origin, 33554432);
+  END IF;
+  PERFORM strata.drop_version("table", version_name);
+  RETURN row_count;
+END $$;
+COMMENT ON FUNCTION strata._archive_version(regclass, name, text) IS 'implementation of strata.archive_version()';
+
+CREATE PROCEDURE strata.archive_version("table" regclass, version name, directory text)
+  LANGUAGE plpgsql
+  AS $$
+BEGIN
+  PERFORM strata._archive_version("table", version, directory);
+END $$;
+COMMENT ON PROCEDURE strata.archive_version(regclass, name, text) IS
+  'writes a version as an archive, verifies it, then drops the version';
+
+CREATE TABLE strata.archive_policy (
+  relation regclass CONSTRAINT archive_policy_pkey PRIMARY KEY,
+  directory text NOT NULL,
+  older_than interval,
+  keep_last int CHECK (keep_last >= 0),
+  CHECK (older_than IS NOT NULL OR keep_last IS NOT NULL)
+);
+COMMENT ON TABLE strata.archive_policy IS 'which versions of a table are archived; use strata.set_archive_policy() to change it';
+COMMENT ON COLUMN strata.archive_policy.directory IS 'where the archives go, on the server';
+COMMENT ON COLUMN strata.archive_policy.older_than IS 'age from which on snapshots are archived; null: any';
+COMMENT ON COLUMN strata.archive_policy.keep_last IS 'snapshots that stay, the newest first; null: none';
+SELECT pg_catalog.pg_extension_config_dump('strata.archive_policy', '');
+
+CREATE FUNCTION strata._archive_policy_guard() RETURNS trigger
+  LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+  AS $$
+DECLARE
+  relation regclass := CASE TG_OP WHEN 'DELETE' THEN OLD.relation ELSE NEW.relation END;
+BEGIN
+  IF TG_OP = 'UPDATE' AND NEW.relation <> OLD.relation THEN
+    RAISE EXCEPTION 'a policy belongs to its table' USING ERRCODE = 'insufficient_privilege';
+  END IF;
+  -- The policy of a table that is gone is anybody's to remove.
+  IF NOT (SELECT coalesce(bool_and(pg_has_role(current_user, relowner, 'USAGE')), TG_OP = 'DELETE') FROM pg_class WHERE oid = relation) THEN
+    RAISE EXCEPTION 'must be owner of table %', relation USING ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
+END $$;
+COMMENT ON FUNCTION strata._archive_policy_guard() IS 'policies are changed by the owner of the table only';
+CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE ON strata.archive_policy
+  FOR EACH ROW EXECUTE FUNCTION strata._archive_policy_guard();
+ALTER TABLE strata.archive_policy ENABLE ALWAYS TRIGGER guard;
+GRANT SELECT, INSERT, UPDATE, DELETE ON strata.archive_policy TO PUBLIC;
+
+CREATE FUNCTION strata.set_archive_policy(
+    "table" regclass, older_than interval DEFAULT NULL, keep_last int DEFAULT NULL, directory text DEFAULT NULL) RETURNS void
+  LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+  AS $$
+BEGIN
+  DELETE FROM strata.archive_policy p WHERE p.relation = "table";
+  IF older_than IS NULL AND keep_last IS NULL AND directory IS NULL THEN RETURN; END IF;
+  IF directory IS NULL OR directory NOT LIKE '/%' THEN
+    RAISE EXCEPTION 'a policy needs the whole path of a directory on the server' USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  IF older_than IS NULL AND keep_last IS NULL THEN
+    RAISE EXCEPTION 'a policy needs older_than, keep_last or both' USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  PERFORM strata._table("table");
+  INSERT INTO strata.archive_policy VALUES ("table", directory, older_than, keep_last);
+END $$;
+COMMENT ON FUNCTION strata.set_archive_policy(regclass, interval, int, text) IS
+  'which snapshots of a table strata.run_archiving() archives; nulls only: none';
+
+CREATE FUNCTION strata._archive_due("table" regclass) RETURNS SETOF name
+  LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+  AS $$
+  SELECT v.name
+  FROM strata.archive_policy p,
+       LATERAL (SELECT s.*, row_number() OVER (ORDER BY s.ordinal DESC) AS age
+                FROM strata.version s WHERE s.relid = p.relation AND s.state = 'live' AND s.kind = 'snapshot') v
+  WHERE p.relation = "table" AND (p.older_than IS NULL OR v.created_at < now() - p.older_than)
+    AND (p.keep_last IS NULL OR v.age > p.keep_last)
+  ORDER BY v.ordinal $$;
+COMMENT ON FUNCTION strata._archive_due(regclass) IS 'snapshots that the policy of a table wants archived, the oldest first';
+
+CREATE FUNCTION strata._run_archiving("table" regclass) RETURNS bigint
+  LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+  AS $$
+DECLARE
+  policy strata.archive_policy;
+  version name;
+  count bigint := 0;
+BEGIN
+  SELECT * INTO policy FROM strata.archive_policy p WHERE p.relation = "table";
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'table % has no archive policy', "table" USING ERRCODE = 'undefined_object', HINT = 'Use strata.set_archive_policy().';
+  END IF;
+  FOR version IN SELECT strata._archive_due("table") LOOP
+    PERFORM strata._archive_version("table", version, policy.directory);
+    count := count + 1;
+  END LOOP;
+  RETURN count;
+END $$;
+COMMENT ON FUNCTION strata._run_archiving(regclass) IS 'implementation of strata.run_archiving(); returns the versions archived';
+
+CREATE PROCEDURE strata.run_archiving("table" regclass)
+  LANGUAGE plpgsql
+  AS $$
+BEGIN
+  PERFORM strata._run_archiving("table");
+END $$;
+COMMENT ON PROCEDURE strata.run_archiving(regclass) IS 'archives the versions that the policy of a table wants archived, and drops them';
