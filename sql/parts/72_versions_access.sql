@@ -103,7 +103,7 @@ BEGIN
     EXECUTE format('ALTER VIEW %s RENAME TO %I', view, wanted_name);
   END IF;
   IF secured <> coalesce((SELECT 'security_invoker=true' = ANY (reloptions) FROM pg_class WHERE oid = view), false) THEN
-    EXECUTE format('ALTER VIEW %s SET (security_invoker = %s)', view, secured);
+    EXECUTE format('ALTER VIEW %s SET (security_invoker = %s)', view, CASE WHEN secured THEN 'true' ELSE 'false' END);
   END IF;
   PERFORM strata._sync_privileges(head.relid, view,
             CASE version.kind WHEN 'branch' THEN '{SELECT,INSERT,UPDATE,DELETE}' ELSE '{SELECT}' END::text[]);

@@ -14,8 +14,9 @@ DECLARE
   high int;
   columns name[];
 BEGIN
-  -- Two states of one table: only rows of the past and rows that are new in one of them can differ.
-  IF strata._ordinal_of("table", from_version) IS NOT NULL AND strata._ordinal_of("table", to_version) IS NOT NULL THEN
+  -- Two states of one table: only rows of the past and rows that are new in one of them can differ. Who may not read the
+  -- past compares what he may read.
+  IF has_table_privilege((strata._table("table")).history, 'SELECT') AND strata._ordinal_of("table", from_version) IS NOT NULL AND strata._ordinal_of("table", to_version) IS NOT NULL THEN
     low := least(strata._ordinal_of("table", from_version), strata._ordinal_of("table", to_version));
     high := greatest(strata._ordinal_of("table", from_version), strata._ordinal_of("table", to_version));
     side := strata._changed_rows(source, ARRAY[strata._ordinal_of("table", from_version), strata._ordinal_of("table", to_version)],
@@ -143,3 +144,33 @@ BEGIN
   IF NOT keeps_keys THEN restored := restored - changed; END IF;
 END $$;
 COMMENT ON FUNCTION strata._rollback_to(regclass, name, name, boolean, bigint, bigint, bigint) IS 'implementation of strata.rollback_to()';
+
+-- Columns by the row type of the table: what the version has not got is null.
+CREATE FUNCTION strata._at_query("table" regclass, version name) RETURNS text
+  LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+  AS $$
+DECLARE
+  source text := strata._source("table", version);
+BEGIN
+  RETURN format('SELECT %s FROM %s AS s',
+    (SELECT string_agg(CASE WHEN a.attisdropped THEN 'NULL::pg_catalog.int4'
+                            WHEN EXISTS (SELECT FROM pg_attribute x WHERE x.attrelid = source::regclass AND x.attname = a.attname
+                                         AND NOT x.attisdropped AND x.atttypid = a.atttypid AND x.atttypmod = a.atttypmod) THEN format('s.%I', a.attname)
+                            ELSE format('NULL::%s AS %I', format_type(a.atttypid, a.atttypmod), a.attname) END, ', ' ORDER BY a.attnum)
+     FROM pg_attribute a WHERE a.attrelid = "table" AND a.attnum > 0), source);
+END $$;
+COMMENT ON FUNCTION strata._at_query(regclass, name) IS 'the query that strata.at() stands for';
+
+CREATE FUNCTION strata.at("row" anyelement, version name) RETURNS SETOF anyelement
+  LANGUAGE plpgsql STABLE COST 100000 ROWS 1000 SET search_path = pg_catalog, pg_temp
+  AS $$
+BEGIN
+  RETURN QUERY EXECUTE pg_catalog.format('SELECT %s FROM (%s) AS t',
+    (SELECT pg_catalog.string_agg('t.' || pg_catalog.quote_ident(a.attname), ', ' ORDER BY a.attnum)
+     FROM pg_catalog.pg_attribute a
+     WHERE a.attrelid = (SELECT t.typrelid FROM pg_catalog.pg_type t WHERE t.oid = pg_catalog.pg_typeof("row"))
+       AND a.attnum > 0 AND NOT a.attisdropped),
+    strata._at_query((SELECT t.typrelid FROM pg_catalog.pg_type t WHERE t.oid = pg_catalog.pg_typeof("row"))::pg_catalog.regclass, version));
+END $$;
+COMMENT ON FUNCTION strata.at(anyelement, name) IS
+  'the rows of a version, of a table that is named by its row type: SELECT * FROM strata.at(NULL::items, ''v2'')';

@@ -127,6 +127,22 @@ inline bool walk_plan_states(PlanState* node, bool (*walker)(PlanState*, void*),
 #endif
 }
 
+// The same for expressions and queries.
+inline bool walk_expression_tree(Node* node, bool (*walker)(Node*, void*), void* context) {
+#if PG_VERSION_NUM >= 160000
+  return expression_tree_walker(node, walker, context);
+#else
+  return expression_tree_walker(node, reinterpret_cast<bool (*)()>(reinterpret_cast<void*>(walker)), context);
+#endif
+}
+inline bool walk_query_tree(Query* query, bool (*walker)(Node*, void*), void* context, int flags) {
+#if PG_VERSION_NUM >= 160000
+  return query_tree_walker(query, walker, context, flags);
+#else
+  return query_tree_walker(query, reinterpret_cast<bool (*)()>(reinterpret_cast<void*>(walker)), context, flags);
+#endif
+}
+
 // The file behind a relation.
 struct FileName {
   Oid tablespace;

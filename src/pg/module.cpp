@@ -7,6 +7,7 @@
 #include "pg/compat.hpp"
 #include "pg/page/object_cache.hpp"
 #include "pg/settings.hpp"
+#include "pg/version/at_rewrite.hpp"
 #include "pg/version/collector.hpp"
 #include "pg/version/history_writer.hpp"
 #include "pg/version/versioned_table.hpp"
@@ -27,4 +28,5 @@ void _PG_init(void) {
   strata::pg::register_versioned_tables();
   strata::pg::register_history_writers();
   strata::pg::register_collector();
+  strata::pg::register_at_rewrite();
 }
