@@ -4,6 +4,7 @@
 #include "pg/am/index_stats.hpp"
 #include "pg/inspect/trash.hpp"
 #include "pg/settings.hpp"
+#include "pg/version/collector.hpp"
 #include "pg/worker/failures.hpp"
 #include "pg/worker/give_way.hpp"
 #include "pg/worker/maintenance.hpp"
@@ -195,6 +196,22 @@ TimestampTz empty_trash() {
   return next;
 }
 
+void run_collection(void* /* nothing */) {
+  collect_versions();
+}
+
+// Versions of tables whose time is over. Returns when to come back after a failure, which is shown under the catalog of
+// versioned tables.
+TimestampTz collect_versions_due() {
+  StartTransactionCommand();
+  Oid const space = get_namespace_oid("strata", true);
+  Oid const catalog = OidIsValid(space) ? get_relname_relid("versioned_table", space) : InvalidOid;
+  CommitTransactionCommand();
+  TimestampTz again_at = DT_NOEND;
+  if (OidIsValid(catalog)) try_job(catalog, run_collection, nullptr, &again_at);
+  return again_at;
+}
+
 // All ivf indexes, `first` before the others, in a list that outlives the transaction; NIL without the extension.
 List* list_indexes(Oid first, bool* has_extension) {
   List* indexes = NIL;
@@ -265,6 +282,7 @@ TimestampTz work_in_database(Oid first) {
     CHECK_FOR_INTERRUPTS();
     if (is_database_wanted()) proc_exit(0);
   }
+  next_look = Min(next_look, collect_versions_due());
   StartTransactionCommand();
   next_look = Min(next_look, sweep_failures());
   CommitTransactionCommand();

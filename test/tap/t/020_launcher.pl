@@ -6,6 +6,7 @@ use warnings;
 use PostgreSQL::Test::Utils;
 use StrataTest;
 use Test::More;
+use Time::HiRes qw(sleep);
 
 my $node = strata_node('main',
     settings => "shared_preload_libraries = 'strata'\nstrata.auto_flush_interval = '50ms'\n");
@@ -62,6 +63,22 @@ sql($node, 'UPDATE items SET v = array_fill(id::int, ARRAY[8])::vector');
 sql($node, 'CREATE INDEX items_v ON items USING ivf (v) WITH (min_seal_rows = 100, max_growing_age = 1)');
 sql($node, 'INSERT INTO items SELECT id + 10000, v FROM items');
 wait_until($node, q{SELECT count(*) FROM strata.segments WHERE state = 'growing' AND rows > 0}, '0', 'sealed again');
+
+# Versions whose time is over go when a worker comes by.
+sql($node, 'CREATE TABLE aged (id int PRIMARY KEY); INSERT INTO aged VALUES (1)');
+sql($node, q{SELECT strata.enable_versions('aged')});
+sql($node, q{SELECT strata.create_version('aged', 'v1', retain => interval '1 second')});
+my $kept = q{SELECT count(*) FROM strata.versions WHERE "table" = 'aged'::regclass AND state = 'live' AND name = 'v1'};
+is(sql($node, $kept), '1', 'a version is kept for a second');
+foreach my $try (1 .. 300)
+{
+    last if sql($node, $kept) eq '0';
+    sql($node, "INSERT INTO items SELECT 200000 + $try, v FROM items LIMIT 1");
+    sleep(0.1);
+}
+is(sql($node, $kept), '0', 'and collected afterwards');
+sql($node, q{SELECT strata.disable_versions('aged')});
+sql($node, 'DROP TABLE aged');
 
 # Tables in the trash go when their time has come and nobody reads them.
 sql($node, 'CREATE TABLE doomed AS SELECT * FROM items; CREATE TABLE saved AS SELECT * FROM items');

@@ -10,7 +10,7 @@ use PostgreSQL::Test::Utils;
 use StrataTest;
 use Test::More;
 
-my $seconds = $ENV{STRATA_REUSE_SECONDS} // 12;
+my $seconds = $ENV{STRATA_REUSE_SECONDS} // 8;
 my $node = strata_node('main',
     settings => "strata.auto_flush_interval = '20ms'\nclient_min_messages = warning\nstatement_timeout = '120s'\n");
 sql($node, <<'SQL');
