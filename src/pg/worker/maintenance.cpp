@@ -151,8 +151,6 @@ void maintain_in_vacuum(Relation index, Relation heap) {
     vacuum_delay(false);
   }
   MemoryContextDelete(context);
-  // Parallel VACUUM cannot truncate (PgPager::try_truncate); a worker can.
-  if (IsInParallelMode()) request_worker(index);
 }
 
 }  // namespace strata::pg

@@ -147,7 +147,7 @@ TEST(GrowingChunks, DoubleUpToTheirLimit) {
   uint32_t last = 0;
   std::vector<uint32_t> steps;
   for (int row = 0; row < 400; row++) {
-    index.insert(Vector(8000, float(row)));
+    index.insert(Vector(8000, float(row % 7) - 3));
     uint32_t pages = index.object(index.objects(ObjectKind::growing)[0]).disk.page_count;
     if (pages != last) steps.push_back(pages - last);
     last = pages;
