@@ -273,7 +273,7 @@ inline uint32_t find_free(Manifest const& manifest, uint32_t page_count) {
 }  // namespace detail
 
 // Takes `page_count` pages, as near to the front of the file as can be, so that its end falls free: the first free
-// extent that holds them; else large free extents, first to last, and the rest at the frontier.
+// extent that holds them; else large free extents, first to last, until one holds the rest; else the frontier.
 template <Pager P>
 void allocate_extents(P& pager, Manifest& manifest, uint32_t page_count, Array<ExtentDisk>* taken) {
   constexpr uint32_t piece_pages_min = 64;  // smaller pieces would cost more in seeks and manifest bytes than they save

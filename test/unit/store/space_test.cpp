@@ -92,8 +92,10 @@ TEST(SpaceOrder, FirstExtentThatFitsIsTaken) {
   EXPECT_EQ(manifest.free.count, 4u);
   taken = {};
   store::allocate_extents(pager, manifest, 91, &taken);
-  ASSERT_EQ(taken.count, 2u) << "the piece of 90 pages, and one at the frontier";
-  EXPECT_EQ(taken[1].start, 1000u);
+  ASSERT_EQ(taken.count, 2u) << "the piece of 90 pages, and the first that holds one more";
+  EXPECT_EQ(taken[0].start, 20u);
+  EXPECT_EQ(taken[1].start, 200u);
+  EXPECT_EQ(manifest.header.frontier, 1000u);
 }
 
 TEST(SpaceOrder, LargePiecesServeBeforeTheFrontierAndSmallOnesDoNot) {
