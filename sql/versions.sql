@@ -32,9 +32,16 @@ SET enable_sort = off;
 SELECT plan($$SELECT id FROM items_v1.items ORDER BY v <-> '[1,2,3]' LIMIT 5$$);
 SELECT id, note FROM items_v1.items ORDER BY v <-> '[11,11,11.1]' LIMIT 5;
 SELECT id, note FROM items ORDER BY v <-> '[11,11,11.1]' LIMIT 5;
+SELECT plan($$SELECT a.id FROM strata.at(NULL::items, 'v1') AS a ORDER BY a.v <-> '[1,2,3]' LIMIT 5$$);
 RESET enable_seqscan;
 RESET enable_sort;
 SELECT plan($$SELECT id FROM items_v1.items WHERE id = 11$$);
+SELECT id, note FROM strata.at(NULL::items, 'v1') WHERE id IN (1, 11) ORDER BY id;
+SELECT a.note, l.note FROM strata.at(NULL::items, 'v1') a JOIN strata.at(NULL::items, 'latest') l USING (id) WHERE id = 1;
+PREPARE by_name(name) AS SELECT count(*), sum(a.id) FROM strata.at(NULL::items, $1) a;
+EXECUTE by_name('v1');
+EXECUTE by_name('latest');
+SELECT * FROM strata.at(NULL::items, 'nothing');
 -- versions cannot be written to
 \set VERBOSITY terse
 INSERT INTO items_v1.items VALUES (1);

@@ -130,6 +130,11 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION strata._collect_all() IS 'collects what is due in the database';
 
+CREATE FUNCTION strata._next_collection() RETURNS timestamptz
+  LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+  AS $$SELECT min(coalesce(v.collect_after, v.retain_until)) FROM strata.version v$$;
+COMMENT ON FUNCTION strata._next_collection() IS 'when the next version is due to be dropped or forgotten';
+
 CREATE FUNCTION strata._request_collection() RETURNS void
   AS 'MODULE_PATHNAME', 'strata_request_collection' LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION strata._request_collection() IS 'starts a background worker that collects, when the transaction commits';

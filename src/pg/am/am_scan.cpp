@@ -29,7 +29,7 @@ ScanState* state_of(IndexScanDesc scan) {
 
 void keep_report(IndexScanDesc scan) {
   ScanState const* const state = state_of(scan);
-  if (state->phase == ScanPhase::start) return;
+  if (state->phase == ScanPhase::start || !state->search) return;
   last_scan.any = true;
   last_scan.index = RelationGetRelid(scan->indexRelation);
   last_scan.counters = state->search->counters;
@@ -132,6 +132,11 @@ void start(IndexScanDesc scan) {
   Datum query = Datum(0);
   Row const row = read_query(scan, &query);
   if (row.vector && settings.sample_queries && scan->numberOfOrderBys == 1) sample_scan(scan, query);
+  // A table without pages shows nobody anything: the history of a table that did not change since its last version.
+  if (RelationGetNumberOfBlocks(scan->heapRelation) == 0) {
+    state->phase = ScanPhase::done;
+    return;
+  }
   if (row.vector)
     state->heap = open_scan_heap(scan->heapRelation, scan->indexRelation, scan->xs_snapshot, state->shape.column,
                                  vector_ref(query, state->shape.column.element));
@@ -175,7 +180,8 @@ uint32_t sift_candidates(ScanState* state, store::Candidate* nearest, uint32_t c
   for (uint32_t i = 0; i < count; i++) {
     store::Candidate const row = nearest[i];
     double const next = i + 1 < count ? double(nearest[i + 1].lower_bound) : beyond;
-    bool const apart = reach <= row.lower_bound && row.upper_bound <= next;
+    // The first one stays: a row with an exact distance may lie between its bounds.
+    bool const apart = i > 0 && reach <= row.lower_bound && row.upper_bound <= next;
     reach = Max(reach, double(row.upper_bound));
     if (apart)
       store::put_candidate_back(state->pager, *state->search, row);

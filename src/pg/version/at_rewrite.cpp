@@ -72,8 +72,7 @@ bool walk(Node* node, void* context) {
     if (OidIsValid(call.relation)) rewrite(entry, call);
     return false;
   }
-  if (IsA(node, Query))
-    return walk_query_tree(reinterpret_cast<Query*>(node), walk, context, QTW_EXAMINE_RTES_BEFORE);
+  if (IsA(node, Query)) return walk_query_tree(reinterpret_cast<Query*>(node), walk, context, QTW_EXAMINE_RTES_BEFORE);
   return walk_expression_tree(node, walk, context);
 }
 

@@ -12,6 +12,8 @@ extern PGDLLEXPORT void strata_collector_main(Datum argument);
 namespace strata::pg {
 namespace {
 
+constexpr TimestampTz retry_us = 60 * USECS_PER_SEC;  // what could not be collected is tried again after that
+
 bool requested = false;  // by the running transaction
 
 void start_collector() {
@@ -42,20 +44,25 @@ bool has_catalog() {
 
 }  // namespace
 
-void collect_versions() {
+TimestampTz collect_versions() {
+  TimestampTz next = DT_NOEND;
   SetCurrentStatementStartTimestamp();
   StartTransactionCommand();
   PushActiveSnapshot(GetTransactionSnapshot());
   if (has_catalog()) {
     pgstat_report_activity(STATE_RUNNING, "collecting dropped versions");
     if (SPI_connect() != SPI_OK_CONNECT) elog(ERROR, "SPI_connect failed");
-    if (SPI_execute("SELECT strata._collect_all()", false, 0) != SPI_OK_SELECT)
+    if (SPI_execute("SELECT strata._collect_all(), strata._next_collection()", false, 0) != SPI_OK_SELECT)
       elog(ERROR, "could not collect dropped versions");
+    bool is_null;
+    Datum const due = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2, &is_null);
+    if (!is_null) next = Max(DatumGetTimestampTz(due), GetCurrentTimestamp() + retry_us);
     SPI_finish();
   }
   PopActiveSnapshot();
   CommitTransactionCommand();
   pgstat_report_activity(STATE_IDLE, nullptr);
+  return next;
 }
 
 void register_collector() {

@@ -4,8 +4,9 @@
 
 namespace strata::pg {
 
-// Everything of this database that is due, in a transaction of its own. For background workers.
-void collect_versions();
+// Everything of this database that is due, in a transaction of its own. For background workers. Returns when the next
+// version is due, DT_NOEND for none.
+TimestampTz collect_versions();
 
 void register_collector();
 

@@ -196,20 +196,21 @@ TimestampTz empty_trash() {
   return next;
 }
 
-void run_collection(void* /* nothing */) {
-  collect_versions();
+void run_collection(void* next) {
+  *static_cast<TimestampTz*>(next) = collect_versions();
 }
 
-// Versions of tables whose time is over. Returns when to come back after a failure, which is shown under the catalog of
-// versioned tables.
+// Versions of tables whose time is over. Returns when to come back: for the next version, or after a failure, which is
+// shown under the catalog of versioned tables.
 TimestampTz collect_versions_due() {
   StartTransactionCommand();
   Oid const space = get_namespace_oid("strata", true);
   Oid const catalog = OidIsValid(space) ? get_relname_relid("versioned_table", space) : InvalidOid;
   CommitTransactionCommand();
+  TimestampTz next = DT_NOEND;
   TimestampTz again_at = DT_NOEND;
-  if (OidIsValid(catalog)) try_job(catalog, run_collection, nullptr, &again_at);
-  return again_at;
+  if (OidIsValid(catalog)) try_job(catalog, run_collection, &next, &again_at);
+  return Min(next, again_at);
 }
 
 // All ivf indexes, `first` before the others, in a list that outlives the transaction; NIL without the extension.
