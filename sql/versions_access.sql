@@ -13,8 +13,10 @@ SET ROLE version_owner;
 CREATE TABLE items (id int PRIMARY KEY, tenant name, v vector(2), secret text);
 INSERT INTO items SELECT i, CASE WHEN i % 2 = 0 THEN 'version_reader' ELSE 'version_other' END, array[i, i]::real[]::vector, 's' || i
   FROM generate_series(1, 10) i;
--- a version needs a schema
+-- a version needs a schema, and the right to make one in this database
+\set VERBOSITY sqlstate
 SELECT strata.enable_versions('items');
+\set VERBOSITY default
 RESET ROLE;
 GRANT CREATE ON DATABASE :"database" TO version_owner;
 SET ROLE version_owner;

@@ -69,7 +69,9 @@ ALTER TABLE items DROP CONSTRAINT items_pkey;
 CREATE TABLE parent (LIKE items);
 ALTER TABLE items INHERIT parent;
 CREATE RULE odd AS ON DELETE TO items DO INSTEAD NOTHING;
+\set VERBOSITY terse
 DROP TABLE items;
+\set VERBOSITY default
 -- foreign keys with actions, plus ways; a rollback obeys them
 CREATE TABLE groups (id int PRIMARY KEY);
 INSERT INTO groups VALUES (1), (2);
