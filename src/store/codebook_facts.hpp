@@ -38,7 +38,8 @@ Status gather_codebook_facts(P& pager, Manifest const& manifest, policy::Codeboo
   uint64_t const wanted = policy::judged_row_count(*facts);
   if (facts->new_row_count < wanted) return {};
   auto* header = static_cast<ObjectHeaderDisk*>(pager.allocate(sizeof(ObjectHeaderDisk)));
-  auto* entries = static_cast<format::DirectoryEntryDisk*>(pager.allocate((size_t(lists) + 1) * sizeof *entries));
+  size_t const entries_size = (size_t(lists) + 1) * sizeof(format::DirectoryEntryDisk);
+  auto* entries = static_cast<format::DirectoryEntryDisk*>(pager.allocate(entries_size));
   auto* rows = static_cast<uint32_t*>(pager.allocate(size_t(lists) * sizeof(uint32_t)));
   std::memset(rows, 0, size_t(lists) * sizeof(uint32_t));
   Status status = read_header(pager, *epoch, header);

@@ -140,7 +140,7 @@ class SimPager {
       if (uint64_t(one.offset) + one.size > copy.size()) fail("patch past the end of a page");
       std::memcpy(copy.data() + one.offset, one.bytes, one.size);
     }
-    check_tail(copy);
+    if (tail_fault(pages[raw(block)]) == nullptr) check_tail(copy);  // as in change()
     pages[raw(block)] = copy;
     log.push_back({{{raw(block), copy}}});
     run_hook();
