@@ -6,6 +6,9 @@
 
 namespace strata::pg {
 
+// The trigger AFTER INSERT, in whose condition registry and column are kept.
+constexpr char settling_trigger_name[] = "zzz_strata_dedup_settle";
+
 // What is counted of a registry, in its SharedCounters.
 enum DedupCount { count_seen, count_skipped, count_error, count_stored };
 

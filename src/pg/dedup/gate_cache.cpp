@@ -28,7 +28,7 @@ Trigger const* settling_trigger(Relation table) {
   TriggerDesc const* const triggers = table->trigdesc;
   for (int i = 0; triggers && i < triggers->numtriggers; ++i) {
     Trigger const* const trigger = &triggers->triggers[i];
-    if (strcmp(trigger->tgname, "zzz_strata_dedup_settle") == 0 && trigger->tgqual) return trigger;
+    if (strcmp(trigger->tgname, settling_trigger_name) == 0 && trigger->tgqual) return trigger;
   }
   return nullptr;
 }

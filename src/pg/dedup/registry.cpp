@@ -193,6 +193,17 @@ void give_back_all(Registry const& registry) {
   table_endscan(scan);
 }
 
+uint64 remove_expired(Registry const& registry, TimestampTz now) {
+  uint64 count = 0;
+  TableScanDesc const scan = begin_table_scan(registry.table, GetActiveSnapshot());
+  while (table_scan_getnextslot(scan, ForwardScanDirection, registry.slot)) {
+    CHECK_FOR_INTERRUPTS();
+    if (expiry_of(registry.slot) <= now && delete_row(registry)) count++;
+  }
+  table_endscan(scan);
+  return count;
+}
+
 bool is_claimed(Registry const& registry, pg_uuid_t const* hash, TimestampTz now) {
   HashScan hash_scan = begin_hash_scan(registry, hash, GetActiveSnapshot());
   bool const claimed =

@@ -43,6 +43,9 @@ void give_back(Registry const& registry, pg_uuid_t const* hash);
 // Takes every row but that of the settings away.
 void give_back_all(Registry const& registry);
 
+// Takes the rows away that expired before `now`. Returns how many.
+uint64 remove_expired(Registry const& registry, TimestampTz now);
+
 // Is there a row for it that has not expired, for the active snapshot. Takes no row lock and waits for nobody.
 bool is_claimed(Registry const& registry, pg_uuid_t const* hash, TimestampTz now);
 

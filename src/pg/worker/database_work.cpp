@@ -2,6 +2,7 @@
 
 #include "pg/am/am_callbacks.hpp"
 #include "pg/am/index_stats.hpp"
+#include "pg/dedup/expire.hpp"
 #include "pg/inspect/trash.hpp"
 #include "pg/settings.hpp"
 #include "pg/version/collector.hpp"
@@ -213,6 +214,34 @@ TimestampTz collect_versions_due() {
   return Min(next, again_at);
 }
 
+struct Expiry {
+  Oid table;
+  TimestampTz next;
+};
+
+void run_expiry(void* argument) {
+  auto* const expiry = static_cast<Expiry*>(argument);
+  expiry->next = expire_gate(expiry->table);
+}
+
+// Claims of gates whose time is over, one transaction a table. Returns when to come back.
+TimestampTz expire_claims_due() {
+  TimestampTz next = DT_NOEND;
+  StartTransactionCommand();
+  MemoryContext const old = MemoryContextSwitchTo(TopMemoryContext);
+  List* const tables = list_expiring_gates();
+  MemoryContextSwitchTo(old);
+  CommitTransactionCommand();
+  for (int i = 0; i < list_length(tables); i++) {
+    Expiry expiry{list_nth_oid(tables, i), DT_NOEND};
+    TimestampTz again_at = DT_NOEND;
+    try_job(expiry.table, run_expiry, &expiry, &again_at);
+    next = Min(next, Min(expiry.next, again_at));
+  }
+  list_free(tables);
+  return next;
+}
+
 // All ivf indexes, `first` before the others, in a list that outlives the transaction; NIL without the extension.
 List* list_indexes(Oid first, bool* has_extension) {
   List* indexes = NIL;
@@ -284,6 +313,7 @@ TimestampTz work_in_database(Oid first) {
     if (is_database_wanted()) proc_exit(0);
   }
   next_look = Min(next_look, collect_versions_due());
+  next_look = Min(next_look, expire_claims_due());
   StartTransactionCommand();
   next_look = Min(next_look, sweep_failures());
   CommitTransactionCommand();

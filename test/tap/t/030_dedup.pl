@@ -85,6 +85,19 @@ is(sql($node, $pairs), '0', 'no near rows');
 cmp_ok(sql($node, 'SELECT count(*) FROM near'), '>', 4000, 'but others');
 is(sql($node, 'SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()'), '0', 'and no deadlock');
 
+# What has expired goes by itself: a worker that comes for an index removes it.
+sql($node, <<'SQL');
+CREATE TABLE news (v vector(3));
+CREATE INDEX ON news USING ivf (v) WITH (min_seal_rows = 1);
+SELECT strata.set_dedup('news', 'v', ttl => '1 hour');
+INSERT INTO news SELECT ARRAY[i, 0, 0]::vector FROM generate_series(1, 50) AS i;
+UPDATE news_v_dedup SET expires_at = now() - interval '1 second' WHERE settings IS NULL;
+SET strata.auto_flush_interval = '10ms';
+INSERT INTO news SELECT ARRAY[i, 1, 0]::vector FROM generate_series(1, 3000) AS i;
+SQL
+wait_until($node, 'SELECT count(*) FROM news_v_dedup', '3001', 'expired claims are removed in the background');
+sql($node, 'DROP TABLE news');
+
 my $file = $node->basedir . '/dump.sql';
 $node->command_ok([ 'pg_dump', '--file', $file, '--dbname', $node->connstr('postgres') ], 'dump');
 sql($node, 'CREATE DATABASE copy');
