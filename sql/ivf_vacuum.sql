@@ -3,12 +3,6 @@ SET strata.auto_flush_interval = 0;
 SET enable_seqscan = off;
 CREATE TABLE items (id int, v vector(4)) WITH (autovacuum_enabled = off);
 CREATE INDEX items_v ON items USING ivf (v) WITH (min_seal_rows = 100000, compact_threshold = 1);
--- Outside of its window VACUUM merges nothing, so that the bits it sets can be seen.
-SELECT lpad((extract(minute FROM now())::int + 30)::int % 58 || '', 2, '0') AS minute \gset
-SELECT '03:' || :'minute' || '-03:' || lpad((:'minute'::int + 1)::text, 2, '0') AS window \gset
-ALTER SYSTEM SET strata.maintenance_window = :'window';
-SELECT pg_reload_conf();
-SELECT pg_sleep(0.2);
 -- Every row carries its id in its vector: an entry that leads to another row shows.
 CREATE FUNCTION fill(first int, last int) RETURNS void LANGUAGE sql AS
   $$ INSERT INTO items SELECT i, ARRAY[i, i % 7, 1, 0]::vector FROM generate_series(first, last) i $$;
@@ -48,9 +42,6 @@ DELETE FROM items WHERE id <= 400;
 VACUUM items;
 SELECT rows, heap_rows FROM strata.verify('items_v', true);
 SELECT * FROM wrong;
-ALTER SYSTEM RESET strata.maintenance_window;
-SELECT pg_reload_conf();
-SELECT pg_sleep(0.2);
 DELETE FROM items;
 VACUUM items;
 SELECT rows, heap_rows FROM strata.verify('items_v', true);

@@ -19,12 +19,6 @@ SELECT rows, growing_rows, deleted_rows, segments, epochs, bytes = pg_relation_s
        merged_rows, write_amplification
   FROM strata.stat_index WHERE index = 'items_v'::regclass;
 DELETE FROM items WHERE id % 50 = 0;
--- outside of its window VACUUM leaves the segments as they are
-SELECT lpad((extract(minute FROM now())::int + 30)::int % 58 || '', 2, '0') AS minute \gset
-SELECT '03:' || :'minute' || '-03:' || lpad((:'minute'::int + 1)::text, 2, '0') AS window \gset
-ALTER SYSTEM SET strata.maintenance_window = :'window';
-SELECT pg_reload_conf();
-SELECT pg_sleep(0.2);
 VACUUM items;
 
 -- the way to an entry
@@ -120,9 +114,6 @@ RESET strata.debug_wait_at;
 ALTER SYSTEM SET strata.maintenance_window = '25:00-26:00';
 ALTER SYSTEM SET strata.maintenance_window = '22:00';
 ALTER SYSTEM SET strata.maintenance_window = '9:60-10:00';
-ALTER SYSTEM RESET strata.maintenance_window;
-SELECT pg_reload_conf();
-SELECT pg_sleep(0.2);
 SHOW strata.maintenance_window;
 SHOW strata.maintenance_io_limit;
 SHOW strata.gc_drop_tolerance;

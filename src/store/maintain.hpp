@@ -155,7 +155,7 @@ inline policy::MergeOptions merge_options(Manifest const& manifest, IndexFacts c
   merge.retired_bytes = facts.retired_bytes;
   merge.retired_share_max = options.retired_share_max;
   merge.force = options.force_merge;
-  merge.settle = options.settle;
+  merge.settle = options.settle && manifest.header.epoch != 0;  // flat segments cost a search nothing extra
   return merge;
 }
 
