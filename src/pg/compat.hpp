@@ -305,6 +305,18 @@ inline bool is_owner_of_relation(Oid relation) {
 #endif
 }
 
+// The sequence of an identity column, InvalidOid when it is none.
+inline Oid identity_sequence_of(Oid table, AttrNumber column) {
+#if PG_VERSION_NUM >= 170000
+  Relation const relation = table_open(table, AccessShareLock);
+  Oid const sequence = getIdentitySequence(relation, column, true);
+  table_close(relation, NoLock);
+  return sequence;
+#else
+  return getIdentitySequence(table, column, true);
+#endif
+}
+
 // May the current user maintain the table: its owner, from 17 on also a holder of MAINTAIN.
 inline bool may_maintain(Oid table) {
 #if PG_VERSION_NUM >= 170000

@@ -130,7 +130,7 @@ void find_identities(Branch* branch, TupleDesc shape, Oid head) {
       static_cast<Oid*>(MemoryContextAllocZero(TopMemoryContext, size_t(shape->natts) * sizeof(Oid)));
   for (int i = 0; i < shape->natts; i++) {
     AttrNumber const column = get_attnum(head, NameStr(TupleDescAttr(shape, i)->attname));
-    if (column > 0) branch->identity_sequences[i] = getIdentitySequence(head, column, true);
+    if (column > 0) branch->identity_sequences[i] = identity_sequence_of(head, column);
   }
 }
 
