@@ -10,6 +10,7 @@
 // update. Rows of the delta are changed only if they still are what the writer saw.
 //
 // Statements run as the owner of the view: whoever may write to the view needs no right on the tables behind it.
+#include "pg/compat.hpp"
 #include "pg/entry.hpp"
 #include "pg/version/as_owner.hpp"
 
