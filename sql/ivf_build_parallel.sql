@@ -69,9 +69,9 @@ ROLLBACK;
 -- partial and expression indexes; an expression that no worker may evaluate
 CREATE INDEX many_odd ON many USING ivf (v) WHERE id % 2 = 1;
 SELECT rows, heap_rows FROM strata.verify('many_odd', true);
-CREATE FUNCTION twice(v vector) RETURNS vector LANGUAGE sql IMMUTABLE PARALLEL SAFE AS 'SELECT v + v';
+CREATE FUNCTION twice(v vector) RETURNS vector LANGUAGE sql IMMUTABLE PARALLEL SAFE AS 'SELECT v OPERATOR(public.+) v';
 CREATE FUNCTION twice_alone(v vector) RETURNS vector LANGUAGE plpgsql IMMUTABLE PARALLEL UNSAFE AS
-  $$ BEGIN IF v IS NULL THEN RETURN NULL; END IF; RETURN v + v; END $$;
+  $$ BEGIN IF v IS NULL THEN RETURN NULL; END IF; RETURN v OPERATOR(public.+) v; END $$;
 CREATE INDEX many_twice ON many USING ivf ((twice(v)::vector(8)));
 SELECT rows, heap_rows FROM strata.verify('many_twice', true);
 CREATE INDEX many_alone ON many USING ivf ((twice_alone(v)::vector(8)));

@@ -60,7 +60,10 @@ BEGIN
     BEGIN
       PERFORM strata._drop_version(head.relid, version);
       result := result + 1;
-    EXCEPTION WHEN dependent_objects_still_exist OR object_in_use THEN
+    EXCEPTION
+    WHEN undefined_object THEN
+      NULL;  -- another session was faster
+    WHEN dependent_objects_still_exist OR object_in_use THEN
       RAISE WARNING 'version "%" of table "%" is past its time but in use: %', version, head.relid, SQLERRM;
     END;
   END LOOP;
