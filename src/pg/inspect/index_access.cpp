@@ -23,7 +23,10 @@ Oid table_of(Oid index) {
   Oid const heap = IndexGetRelation(index, true);
   if (!OidIsValid(heap)) {
     char const* const name = get_rel_name(index);
-    if (!name) ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("index with OID %u does not exist", index)));
+    // Says the same as when it goes while its lock is waited for: which of the two happens is chance.
+    if (!name)
+      ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("index does not exist"),
+                      errdetail("There is none with OID %u.", index)));
     ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("\"%s\" is not an ivf index", name)));
   }
   return heap;
@@ -42,7 +45,9 @@ OpenIndex open_ivf_index(Oid index_oid, LOCKMODE lock, Missing missing) {
   bool const usable = same && is_ivf(index) && !obstacle(index);
   if (usable) return {index, heap};
   if (!quiet) {
-    if (!same) ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("index \"%s\" does not exist", name)));
+    if (!same)
+      ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("index does not exist"),
+                      errdetail("Its name was \"%s\".", name ? name : "unknown")));
     if (!is_ivf(index))
       ereport(ERROR,
               (errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("\"%s\" is not an ivf index", RelationGetRelationName(index)),
