@@ -297,11 +297,12 @@ inline void disable_path(IndexPath* path) {
 #endif
 }
 
-inline bool is_owner_of_relation(Oid relation) {
+inline bool is_owner(Oid table, Oid user) {
 #if PG_VERSION_NUM >= 160000
-  return object_ownercheck(RelationRelationId, relation, GetUserId());
+  return object_ownercheck(RelationRelationId, table, user);
 #else
-  return pg_class_ownercheck(relation, GetUserId());
+  // Raises an error for what is not there.
+  return SearchSysCacheExists1(RELOID, ObjectIdGetDatum(table)) && pg_class_ownercheck(table, user);
 #endif
 }
 
@@ -322,7 +323,7 @@ inline bool may_maintain(Oid table) {
 #if PG_VERSION_NUM >= 170000
   return pg_class_aclcheck(table, GetUserId(), ACL_MAINTAIN) == ACLCHECK_OK;
 #else
-  return is_owner_of_relation(table);
+  return is_owner(table, GetUserId());
 #endif
 }
 
@@ -355,15 +356,6 @@ inline List* qualified_name_list(char const* text) {
   return stringToQualifiedNameList(text, nullptr);
 #else
   return stringToQualifiedNameList(text);
-#endif
-}
-
-inline bool is_owner(Oid table, Oid user) {
-#if PG_VERSION_NUM >= 160000
-  return object_ownercheck(RelationRelationId, table, user);
-#else
-  // Raises an error for what is not there.
-  return SearchSysCacheExists1(RELOID, ObjectIdGetDatum(table)) && pg_class_ownercheck(table, user);
 #endif
 }
 

@@ -1,39 +1,29 @@
 // What SQL shows of the life of an index, and the step behind build_incremental.
 #pragma once
+#include <algorithm>
+#include <span>
+
 #include "store/maintain.hpp"
 
 namespace strata::store {
-
-// Rows and bytes written in the life of an index. CREATE INDEX and seals write a row first; merges, compactions, moves
-// into a newer codebook and to the front of the file write it again.
-struct WriteCounts {
-  uint64_t first_rows, first_bytes;
-  uint64_t again_rows, again_bytes;
-};
-
-inline WriteCounts write_counts(Manifest const& manifest) {
-  ManifestHeaderDisk const& header = manifest.header;
-  return {header.sealed_rows, header.sealed_bytes, header.merged_rows, header.merged_bytes};
-}
-
-// All bytes written over those written first; 0 before the first.
-inline double write_amplification(WriteCounts const& counts) {
-  return counts.first_bytes ? 1 + double(counts.again_bytes) / double(counts.first_bytes) : 0;
-}
 
 struct SegmentReason {
   ObjectId id;
   policy::MergeReason reason;
 };
 
-// Why each live segment is not being rewritten, or that it is next, in the order of their ids. `reasons` is in pager
-// memory. No locks: the answer is as old as the manifest it was read from.
+// Why each live segment is not being rewritten, or that it is next, in the order of their ids; `running` are the inputs
+// of a rewrite under way, as far as they are known. `reasons` is in pager memory. No locks: the answer is as old as the
+// manifest it was read from.
 template <Pager P>
 Status explain_segments(P& pager, Manifest const& manifest, MaintainOptions const& options,
-                        Array<SegmentReason>* reasons) {
+                        std::span<uint32_t const> running, Array<SegmentReason>* reasons) {
   detail::IndexFacts facts{};
   if (Status status = detail::gather_facts(pager, manifest, &facts); !status.ok()) return status;
   uint32_t const count = facts.segments.count;
+  for (policy::SegmentFacts& segment : facts.segments)
+    if (std::find(running.begin(), running.end(), segment.id) != running.end())
+      segment.state = policy::SegmentState::merging;
   uint32_t inputs[rewrite_inputs_max];
   auto* found = static_cast<policy::MergeReason*>(pager.allocate(count + 1));
   policy::plan_merge({facts.segments.items, count}, detail::merge_options(manifest, facts, options), inputs,

@@ -111,7 +111,7 @@ STRATA_FUNCTION(dedup_own) {
   Oid const registry = PG_GETARG_OID(0);
   Oid const table = PG_GETARG_OID(1);
   for (Oid const relation : {registry, table})
-    if (!is_owner_of_relation(relation)) aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, get_rel_name(relation));
+    if (!is_owner(relation, GetUserId())) aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, get_rel_name(relation));
   ObjectAddress const dependent = {RelationRelationId, registry, 0};
   ObjectAddress const referenced = {RelationRelationId, table, 0};
   recordDependencyOn(&dependent, &referenced, DEPENDENCY_AUTO);

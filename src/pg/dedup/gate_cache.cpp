@@ -1,5 +1,6 @@
 #include "pg/dedup/gate.hpp"
 #include "pg/dedup/registry.hpp"
+#include "pg/version/as_owner.hpp"
 
 namespace strata::pg {
 namespace {
@@ -52,20 +53,12 @@ Link link_of(Trigger const* trigger) {
                   errhint("Call strata.drop_dedup and strata.set_dedup on its table.")));
 }
 
-Oid owner_of_relation(Oid relation) {
-  HeapTuple const tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
-  if (!HeapTupleIsValid(tuple)) return InvalidOid;
-  Oid const owner = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->relowner;
-  ReleaseSysCache(tuple);
-  return owner;
-}
-
 // Or anybody could close the gate of somebody else's table with triggers on a table of his own.
 void check_owner(Relation table, Oid registry) {
   Oid root = RelationGetRelid(table);
   if (table->rd_rel->relispartition) root = llast_oid(get_partition_ancestors(root));
-  Oid const owner = owner_of_relation(registry);
-  if (OidIsValid(owner) && (owner == owner_of_relation(root) || owner == table->rd_rel->relowner)) return;
+  Oid const owner = owner_of(registry);
+  if (OidIsValid(owner) && (owner == owner_of(root) || owner == table->rd_rel->relowner)) return;
   ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
                   errmsg("the registry of table \"%s\" belongs to somebody else", RelationGetRelationName(table)),
                   errhint("Give table and registry the same owner.")));

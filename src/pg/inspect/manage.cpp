@@ -5,6 +5,7 @@
 
 #include "pg/inspect/index_access.hpp"
 #include "pg/worker/maintenance.hpp"
+#include "store/outlook.hpp"
 
 namespace strata::pg {
 namespace {
@@ -47,26 +48,7 @@ store::Step maintain_step(Oid index_oid, Adjust&& adjust) {
   return result.step;
 }
 
-// The live segments without lists, if they are together enough rows for lists under the codebook in force; else none.
-uint32_t unindexed_segments(PgPager& pager, store::Manifest const& manifest, ObjectId* ids) {
-  store::ManifestObject const* const epoch = manifest.find(ObjectId(manifest.header.epoch));
-  auto* const header = static_cast<store::ObjectHeaderDisk*>(pager.allocate(sizeof(store::ObjectHeaderDisk)));
-  uint32_t count = 0;
-  uint64_t rows = 0;
-  for (store::ManifestObject const& object : manifest.objects) {
-    format::ObjectDisk const& disk = object.disk;
-    if (disk.kind != store::ObjectKind::segment || disk.state != store::ObjectState::live || disk.epoch != 0) continue;
-    if (count == store::rewrite_inputs_max) break;
-    report(store::read_header(pager, object, header));
-    rows += disk.row_count - header->deleted_count;
-    ids[count++] = object.id();
-  }
-  pager.release(header);
-  return epoch && rows > epoch->disk.list_count / 2 ? count : 0;  // as in rewrite()
-}
-
-// One step of strata.build_incremental: the first codebook when there are enough rows for one, then lists for the
-// segments that have none. Those that have lists, of whatever codebook, are not touched.
+// One step of strata.build_incremental.
 store::Step index_step(Oid index_oid) {
   require_maintain(index_oid);
   OpenIndex const open = open_ivf_index(index_oid, work_lock);
@@ -76,20 +58,8 @@ store::Step index_step(Oid index_oid) {
   InvalidateCatalogSnapshot();
   pager.lock(store::LockName::merge);
   report(store::drop_unfinished(pager));
-  store::Manifest manifest{};
-  report(store::load_manifest(pager, &manifest));
-  store::MaintainResult result{};
-  ObjectId ids[store::rewrite_inputs_max];
-  if (manifest.header.epoch == 0) {
-    store::MaintainOptions options = maintain_options(open.index);
-    options.seal = options.merge = false;
-    report(store::maintain(pager, options, &result));
-  } else if (uint32_t const count = unindexed_segments(pager, manifest, ids)) {
-    pager.note_task(store::Task::merge, ids, count);
-    store::RewriteResult rewritten;
-    report(store::rewrite(pager, ids, count, &rewritten));
-    result.step = store::Step::merged;
-  }
+  store::MaintainResult result;
+  report(store::index_unindexed(pager, maintain_options(open.index), &result));
   pager.unlock(store::LockName::merge);
   end_progress();
   MemoryContextDelete(context);

@@ -268,7 +268,7 @@ STRATA_FUNCTION(measure_recall) {
                     errmsg("cannot measure recall of table \"%s\" under row-level security",
                            RelationGetRelationName(open.heap)),
                     errhint("Call it as the owner of the table, or as a role that bypasses row-level security.")));
-  bool const with_queries = is_owner_of_relation(heap_oid);
+  bool const with_queries = is_owner(heap_oid, GetUserId());
   // Functions of indexed expressions run as the owner of the table, as they do in a REINDEX.
   Oid user;
   int context;

@@ -10,6 +10,7 @@
 #include "pg/worker/progress.hpp"
 #include "store/growing.hpp"
 #include "store/object_reader.hpp"
+#include "store/outlook.hpp"
 
 namespace strata::pg {
 namespace {
@@ -82,29 +83,11 @@ Inputs inputs_of(Oid index) {
   return inputs;
 }
 
-// Why each live segment is not being merged, in the order of the manifest.
-struct Reasons {
-  store::detail::IndexFacts facts;
-  policy::MergeReason* items;  // one for each of facts.segments
-  char const* of(uint32_t id) const {
-    for (uint32_t i = 0; i < facts.segments.count; i++)
-      if (facts.segments[i].id == id) return policy::merge_reason_text(items[i]);
-    return nullptr;
-  }
-};
-
-Reasons reasons_of(PgPager& pager, store::Manifest const& manifest, Inputs const& inputs) {
-  Reasons reasons{};
-  report(store::detail::gather_facts(pager, manifest, &reasons.facts));
-  store::Array<policy::SegmentFacts>& segments = reasons.facts.segments;
-  for (uint32_t i = 0; i < segments.count; i++)
-    if (inputs.holds(segments[i].id)) segments[i].state = policy::SegmentState::merging;
-  reasons.items = static_cast<policy::MergeReason*>(palloc0(sizeof(policy::MergeReason) * (segments.count + 1)));
-  uint32_t ids[store::rewrite_inputs_max];
-  policy::plan_merge({segments.items, segments.count},
-                     store::detail::merge_options(manifest, reasons.facts, maintain_options(pager.index())), ids,
-                     {reasons.items, segments.count});
-  return reasons;
+// Why a live segment is not being merged; null for other objects.
+char const* reason_of(store::Array<store::SegmentReason> const& reasons, ObjectId id) {
+  for (store::SegmentReason const& one : reasons)
+    if (one.id == id) return policy::merge_reason_text(one.reason);
+  return nullptr;
 }
 
 // The filter over row ids of a sealed segment: its size, and how often it errs, from some of its pages.
@@ -181,7 +164,7 @@ struct View {
   ReturnSetInfo* result;
   Oid index;
   Inputs inputs;
-  Reasons reasons;
+  store::Array<store::SegmentReason> reasons;
 };
 
 void put_object(View const& view, store::ManifestObject const& object, RowCounts const& counts) {
@@ -195,7 +178,8 @@ void put_object(View const& view, store::ManifestObject const& object, RowCounts
     nulls[at] = !known;
     values[at++] = value;
   };
-  char const* const reason = is_segment && disk.state == store::ObjectState::live ? view.reasons.of(disk.id) : nullptr;
+  char const* const reason =
+      is_segment && disk.state == store::ObjectState::live ? reason_of(view.reasons, object.id()) : nullptr;
   put(true, ObjectIdGetDatum(view.index));
   put(true, Int64GetDatum(disk.id));
   put(true, CStringGetTextDatum(kind_name(disk.kind)));
@@ -234,7 +218,8 @@ STRATA_FUNCTION(list_segments) {
   report(store::load_manifest(pager, &manifest));
   store::IndexShape const shape = store::shape_of(manifest.meta);
   View view{reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo), index_oid, inputs_of(index_oid), {}};
-  view.reasons = reasons_of(pager, manifest, view.inputs);
+  report(store::explain_segments(pager, manifest, maintain_options(open.index), {view.inputs.ids, view.inputs.count},
+                                 &view.reasons));
   for (store::ManifestObject const& object : manifest.objects) {
     put_object(view, object, count_rows(pager, shape, object));
     CHECK_FOR_INTERRUPTS();
