@@ -66,7 +66,7 @@ DROP TRIGGER "~strata_versions" ON items;
 DROP TABLE items_history.items CASCADE;
 ALTER TABLE items SET UNLOGGED;
 ALTER TABLE items DROP CONSTRAINT items_pkey;
-CREATE TABLE parent (LIKE items);
+CREATE TABLE parent (LIKE items INCLUDING GENERATED);
 ALTER TABLE items INHERIT parent;
 CREATE RULE odd AS ON DELETE TO items DO INSTEAD NOTHING;
 \set VERBOSITY terse
