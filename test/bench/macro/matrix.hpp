@@ -13,6 +13,7 @@ class Matrix {
   Matrix(uint64_t rows, uint32_t dim) : dim_(dim) { resize(rows); }
 
   uint64_t rows() const { return rows_; }
+  uint64_t capacity() const { return capacity_; }  // rows that fit without growing
   uint32_t dim() const { return dim_; }
   uint64_t value_count() const { return rows_ * dim_; }
   float const* row(uint64_t index) const { return values_.get() + index * dim_; }
