@@ -87,6 +87,41 @@ void run_hook(QueryDesc* query, ScanDirection direction, uint64 count, bool once
 }
 #endif
 
+// What ExplainOneQuery_hook is called with, and a hook of the right type for a function that takes it.
+struct ExplainArguments {
+  Query* query;
+  int cursor_options;
+  IntoClause* into;
+  ExplainState* out;
+  char const* text;
+  ParamListInfo parameters;
+  QueryEnvironment* environment;
+  void call(ExplainOneQuery_hook_type explain) const {
+    explain(query, cursor_options, into, out, text, parameters, environment);
+  }
+  // What the server does without a hook.
+  void call_standard() const {
+#if PG_VERSION_NUM >= 170000
+    call(standard_ExplainOneQuery);
+#else
+    BufferUsage const buffers_before = pgBufferUsage;
+    instr_time begin, spent;
+    INSTR_TIME_SET_CURRENT(begin);
+    PlannedStmt* const plan = pg_plan_query(query, text, cursor_options, parameters);
+    INSTR_TIME_SET_CURRENT(spent);
+    INSTR_TIME_SUBTRACT(spent, begin);
+    BufferUsage buffers{};
+    BufferUsageAccumDiff(&buffers, &pgBufferUsage, &buffers_before);
+    ExplainOnePlan(plan, into, out, text, parameters, environment, &spent, out->buffers ? &buffers : nullptr);
+#endif
+  }
+};
+template <void (*explain)(ExplainArguments const&)>
+void explain_hook(Query* query, int cursor_options, IntoClause* into, ExplainState* out, char const* text,
+                  ParamListInfo parameters, QueryEnvironment* environment) {
+  explain({query, cursor_options, into, out, text, parameters, environment});
+}
+
 // What planner_hook is called with, and a hook of the right type for a function that takes it.
 struct PlannerArguments {
   Query* query;

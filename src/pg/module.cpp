@@ -4,6 +4,7 @@
 #include "pg/am/am_options.hpp"
 #include "pg/am/plan_junk.hpp"
 #include "pg/am/scan_limit.hpp"
+#include "pg/am/scan_report.hpp"
 #include "pg/compat.hpp"
 #include "pg/page/object_cache.hpp"
 #include "pg/settings.hpp"
@@ -24,6 +25,7 @@ void _PG_init(void) {
   strata::pg::register_object_cache();
   strata::pg::register_scan_limits();
   strata::pg::register_plan_junk();
+  strata::pg::register_explain();
   strata::pg::register_launcher();
   strata::pg::register_versioned_tables();
   strata::pg::register_history_writers();

@@ -80,6 +80,11 @@ extern "C" {
 #include "catalog/storage.h"
 #include "commands/copy.h"
 #include "commands/defrem.h"
+#include "commands/explain.h"
+#if __has_include("commands/explain_format.h")
+#include "commands/explain_format.h"
+#include "commands/explain_state.h"
+#endif
 #include "commands/extension.h"
 #include "commands/progress.h"
 #include "commands/sequence.h"

@@ -75,6 +75,9 @@ void define_search_settings() {
                            "strata.measure_recall() of the table's owner asks them again. At most ten a second and "
                            "session, at most 256 and 4 MB an index.",
                            &settings.sample_queries, false, PGC_USERSET, 0, nullptr, nullptr, nullptr);
+  DefineCustomBoolVariable("strata.track_scan_timing", "Measures where the time of index scans goes.",
+                           "strata.last_scan() shows it. EXPLAIN (ANALYZE) measures without this setting.",
+                           &settings.track_scan_timing, false, PGC_USERSET, 0, nullptr, nullptr, nullptr);
   DefineCustomIntVariable(
       "strata.cache_size", "Memory in which a session keeps the codebooks of the indexes it searches.",
       "A codebook takes about 2.2 bytes a dimension and list. What does not fit is read from the "

@@ -126,6 +126,7 @@ concept Pager = requires(P& p, BlockNo block, FreshPage const* pages, uint64_t x
   { p.is_removable(xid) } -> std::same_as<bool>;
   p.resolve_conflicts(xid);
   { p.now() } -> std::same_as<int64_t>;
+  { p.clock_ns() } -> std::same_as<uint64_t>;
   { p.allocate(size_t{}) } -> std::same_as<void*>;
   p.release(memory);
   { p.find_cached(uint64_t{}) } -> std::same_as<void const*>;

@@ -103,7 +103,7 @@ void prefetch_row(P& pager, Search const& search, Pending const& row) {
 
 // Evaluates the rows of runs [first_run, ...) whose bound is below tau, nearest bounds first, while tau falls.
 template <Pager P>
-Status evaluate_runs(P& pager, Search& search, uint32_t first_run) {
+Status evaluate_nearest(P& pager, Search& search, uint32_t first_run) {
   auto nearer = [](Pending const& a, Pending const& b) { return a.bound < b.bound; };
   auto& pending = search.pending;
   pending.count = 0;
@@ -140,6 +140,14 @@ Status evaluate_runs(P& pager, Search& search, uint32_t first_run) {
     pager.check_interrupts();
   }
   return {};
+}
+
+template <Pager P>
+Status evaluate_runs(P& pager, Search& search, uint32_t first_run) {
+  SearchStage const before = enter_stage(pager, search.clock, SearchStage::refine);
+  Status const status = evaluate_nearest(pager, search, first_run);
+  enter_stage(pager, search.clock, before);
+  return status;
 }
 
 // Rows that the filter leaves out are as good as evaluated.
@@ -308,7 +316,11 @@ Status probe_next(P& pager, Search& search) {
 
 template <Pager P>
 Status gather_rows(P& pager, Search& search) {
-  return gather(pager, search, [&](uint32_t at, uint32_t row) { return evaluate(pager, search, at, row); });
+  SearchStage const before = enter_stage(pager, search.clock, SearchStage::refine);
+  Status const status =
+      gather(pager, search, [&](uint32_t at, uint32_t row) { return evaluate(pager, search, at, row); });
+  enter_stage(pager, search.clock, before);
+  return status;
 }
 
 // After the first lists: so few rows passed that the estimates must have been wrong?
@@ -321,6 +333,14 @@ Status reconsider(P& pager, Search& search) {
   return status.ok() && search.gather ? gather_rows(pager, search) : status;
 }
 
+template <Pager P>
+Status order_timed(P& pager, Search& search, uint32_t wanted) {
+  SearchStage const before = enter_stage(pager, search.clock, SearchStage::rank);
+  Status const status = order_lists(pager, search, wanted);
+  enter_stage(pager, search.clock, before);
+  return status;
+}
+
 // Probes lists until the stop rule has seen enough of them for `target` rows. Lists without a row that passes the
 // filter are seen like any other, at the price of a look at their bits.
 template <Pager P>
@@ -329,7 +349,7 @@ Status probe_lists(P& pager, Search& search) {
   policy::StopPlan plan = stop_plan(search);
   uint32_t const near_lists = search.filter ? near_list_count(search) : 0;
   if (search.probed == 0) {
-    if (Status status = order_lists(pager, search, lists_expected(search)); !status.ok()) return status;
+    if (Status status = order_timed(pager, search, lists_expected(search)); !status.ok()) return status;
     search.tracker.start(tracked(search, search.order[0].key));
   } else {
     search.tracker.restart_k(tracked_tau(search));
@@ -337,7 +357,7 @@ Status probe_lists(P& pager, Search& search) {
   }
   while (search.probed < search.order.count) {
     if (search.probed == search.order_sorted)
-      if (Status status = order_lists(pager, search, lists_expected(search) / 4 + 8); !status.ok()) return status;
+      if (Status status = order_timed(pager, search, lists_expected(search) / 4 + 8); !status.ok()) return status;
     uint32_t const epoch = search.order[search.probed].epoch;
     Status status = probe_next(pager, search);
     if (search.probed <= near_lists) {
@@ -357,6 +377,55 @@ Status probe_lists(P& pager, Search& search) {
   return {};
 }
 
+// Loads what the search reads everywhere, and one source after another.
+template <Pager P>
+Status open_search(P& pager, Search& search) {
+  if (Status status = load_manifest(pager, &search.manifest); !status.ok()) return status;
+  search.shape = shape_of(search.manifest.meta);
+  uint32_t padded = search.shape.padded_dim;
+  uint32_t scratch = search.shape.growing.entry_size > padded * 2 ? search.shape.growing.entry_size : padded * 2;
+  search.scratch = static_cast<std::byte*>(pager.allocate(scratch));
+  search.centroid = static_cast<float*>(pager.allocate(size_t(padded) * sizeof(float)));
+  if (search.filter) search.keys = static_cast<std::byte*>(pager.allocate(mask_chunk_blocks * quant::block_rows * 8));
+  auto* header = static_cast<ObjectHeaderDisk*>(pager.allocate(sizeof(ObjectHeaderDisk)));
+  for (auto const& object : search.manifest.objects) {
+    bool readable = object.disk.state == ObjectState::live || object.disk.state == ObjectState::frozen;
+    if (!readable || (object.disk.kind != ObjectKind::growing && object.disk.kind != ObjectKind::segment)) continue;
+    if (Status status = add_source(pager, search, object, header); !status.ok()) return status;
+  }
+  pager.release(header);
+  return {};
+}
+
+template <Pager P>
+Status rank_lists(P& pager, Search& search) {
+  if (Status status = choose_strategy(pager, search, false); !status.ok() || search.gather) return status;
+  enter_stage(pager, search.clock, SearchStage::rank);
+  for (uint32_t at = 0; at < search.epochs.count; at++)
+    if (Status status = rank_epoch(pager, search, at); !status.ok()) return status;
+  return search.epochs.count ? load_stop_model(pager, search) : Status{};
+}
+
+// As advance_search(), which see.
+template <Pager P>
+Status advance(P& pager, Search& search, uint32_t target) {
+  if (target > search.target) {
+    if (search.target) search.counters.advance_count++;
+    search.target = target;
+    // The threshold of the larger target, from what was evaluated so far.
+    search.tau = find_smallest(pager, search, search.top, target);
+    search.tau_asked = find_smallest(pager, search, search.near, rows_asked(search));
+    if (Status status = evaluate_runs(pager, search, 0); !status.ok()) return status;
+  }
+  if (!search.flat_done)
+    if (Status status = scan_flat(pager, search); !status.ok()) return status;
+  if (search.probed == 0 && search.counters.gather_count == 0) {
+    if (Status status = choose_strategy(pager, search, false); !status.ok()) return status;
+    if (search.gather) return gather_rows(pager, search);
+  }
+  return probe_lists(pager, search);
+}
+
 }  // namespace detail
 
 // Begins a search for `vector` (float[dim], of unit length under cosine, must outlive the search). Requires an MVCC
@@ -371,28 +440,14 @@ Status start_search(P& pager, float const* vector, SearchOptions const& options,
   search->tau = search->tau_asked = detail::infinity;
   search->skip_source = SearchSource::none;
   search->tau_scale = 1;
+  search->clock.running = options.timed;
   search->epsilon = detail::epsilon_for(options.recall_target);
   search->filter = options.filter && options.filter->count ? options.filter : nullptr;
-  if (Status status = load_manifest(pager, &search->manifest); !status.ok()) return status;
-  search->shape = shape_of(search->manifest.meta);
-  uint32_t padded = search->shape.padded_dim;
-  uint32_t scratch = search->shape.growing.entry_size > padded * 2 ? search->shape.growing.entry_size : padded * 2;
-  search->scratch = static_cast<std::byte*>(pager.allocate(scratch));
-  search->centroid = static_cast<float*>(pager.allocate(size_t(padded) * sizeof(float)));
-  if (search->filter)
-    search->keys = static_cast<std::byte*>(pager.allocate(detail::mask_chunk_blocks * quant::block_rows * 8));
-  auto* header = static_cast<ObjectHeaderDisk*>(pager.allocate(sizeof(ObjectHeaderDisk)));
-  for (auto const& object : search->manifest.objects) {
-    bool readable = object.disk.state == ObjectState::live || object.disk.state == ObjectState::frozen;
-    if (!readable || (object.disk.kind != ObjectKind::growing && object.disk.kind != ObjectKind::segment)) continue;
-    if (Status status = detail::add_source(pager, *search, object, header); !status.ok()) return status;
-  }
-  pager.release(header);
-  if (!vector) return {};
-  if (Status status = detail::choose_strategy(pager, *search, false); !status.ok() || search->gather) return status;
-  for (uint32_t at = 0; at < search->epochs.count; at++)
-    if (Status status = detail::rank_epoch(pager, *search, at); !status.ok()) return status;
-  return search->epochs.count ? detail::load_stop_model(pager, *search) : Status{};
+  enter_stage(pager, search->clock, SearchStage::open);
+  Status status = detail::open_search(pager, *search);
+  if (status.ok() && vector) status = detail::rank_lists(pager, *search);
+  enter_stage(pager, search->clock, SearchStage::elsewhere);
+  return status;
 }
 
 // Gives the memory of a search back before its operation ends: for callers that search many times.
@@ -421,22 +476,10 @@ void release_search(P& pager, Search* search) {
 // Looks far enough for `target` rows; a smaller target than before changes nothing.
 template <Pager P>
 Status advance_search(P& pager, Search& search, uint32_t target) {
-  if (target == 0) target = 1;
-  if (target > search.target) {
-    if (search.target) search.counters.advance_count++;
-    search.target = target;
-    // The threshold of the larger target, from what was evaluated so far.
-    search.tau = detail::find_smallest(pager, search, search.top, target);
-    search.tau_asked = detail::find_smallest(pager, search, search.near, detail::rows_asked(search));
-    if (Status status = detail::evaluate_runs(pager, search, 0); !status.ok()) return status;
-  }
-  if (!search.flat_done)
-    if (Status status = detail::scan_flat(pager, search); !status.ok()) return status;
-  if (search.probed == 0 && search.counters.gather_count == 0) {
-    if (Status status = detail::choose_strategy(pager, search, false); !status.ok()) return status;
-    if (search.gather) return detail::gather_rows(pager, search);
-  }
-  return detail::probe_lists(pager, search);
+  enter_stage(pager, search.clock, SearchStage::scan);
+  Status const status = detail::advance(pager, search, target ? target : 1);
+  enter_stage(pager, search.clock, SearchStage::elsewhere);
+  return status;
 }
 
 }  // namespace strata::store

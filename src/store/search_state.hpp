@@ -10,6 +10,7 @@
 #include "store/column_search.hpp"
 #include "store/epoch.hpp"
 #include "store/growing.hpp"
+#include "store/search_stage.hpp"
 
 namespace strata::store {
 
@@ -27,6 +28,7 @@ struct SearchOptions {
   uint32_t probes = 0;  // lists probed for the first rows and for every continuation; 0: the stop rule decides
   double recall_target = 0.95;
   segment::Filter const* filter = nullptr;  // only rows that pass are found; outlives the search
+  bool timed = false;                       // StageClock runs
 };
 
 struct SearchCounters {
@@ -152,6 +154,7 @@ struct Search {
   std::byte* scratch;  // one growing entry or refine row
   float* centroid;
   SearchCounters counters;
+  StageClock clock;
 };
 
 }  // namespace strata::store

@@ -35,6 +35,7 @@ class SimPager {
   std::vector<Content> pages;
   std::vector<LogRecord> log;
   std::function<void()> hook;     // may be empty
+  uint64_t clock_reads = 0;       // its clock ticks when it is read
   uint64_t read_hook_period = 0;  // a read runs the hook once in that many, 0: never
   store::Fault planted = store::Fault::none;
   uint64_t xid = 1000;
@@ -203,6 +204,7 @@ class SimPager {
     log.push_back(std::move(record));
   }
   int64_t now() { return int64_t(log.size()); }
+  uint64_t clock_ns() { return ++clock_reads; }
 
   void* allocate(size_t size) {
     void* memory = std::aligned_alloc(64, (size + 64) / 64 * 64);

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "pg/am/am_callbacks.hpp"
+#include "pg/am/scan_report.hpp"
 #include "pg/am/scan_state.hpp"
 #include "pg/inspect/query_sample.hpp"
 #include "pg/settings.hpp"
@@ -31,11 +32,15 @@ void keep_report(IndexScanDesc scan) {
   ScanState const* const state = state_of(scan);
   if (state->phase == ScanPhase::start || !state->search) return;
   last_scan.any = true;
+  last_scan.scan_count = 1;
+  last_scan.timed = state->search->clock.running;
+  memcpy(last_scan.stage_ns, state->search->clock.spent_ns, sizeof last_scan.stage_ns);
   last_scan.index = RelationGetRelid(scan->indexRelation);
   last_scan.counters = state->search->counters;
   last_scan.page_count = state->pager.read_count();
   last_scan.heap_count = state->heap ? state->heap->fetched_count : 0;
   last_scan.returned_count = state->returned_count;
+  note_for_explain(last_scan);
 }
 
 void forget(IndexScanDesc scan) {
@@ -144,6 +149,7 @@ void start(IndexScanDesc scan) {
   options.probes = uint32_t(settings.probes);
   options.recall_target = settings.recall_target;
   options.filter = &filter.filter;
+  options.timed = times_scans();
   // Without an order only a radius ranks; rows without a vector are in no radius.
   bool const in_radius = filter.has_within && scan->numberOfOrderBys == 0;
   float const* const vector = filter.null_only ? nullptr : row.vector;
@@ -203,6 +209,7 @@ void fetch_candidates(ScanState* state, double unseen) {
     double const beyond = search.candidates.count ? double(search.candidates[0].lower_bound) : unseen;
     count = sift_candidates(state, nearest, count, Min(beyond, unseen));
   }
+  enter_stage(state->pager, search.clock, store::SearchStage::heap);
   if (!state->finalists)
     state->finalists = static_cast<Finalist*>(state->pager.allocate(sizeof(Finalist) * finalists_max));
   for (uint32_t i = 0; i < count; i++) store::prefetch_tid(state->pager, search, nearest[i].source, nearest[i].row);
@@ -216,6 +223,7 @@ void fetch_candidates(ScanState* state, double unseen) {
     state->found.push(state->pager, {row.distance * scale, row.tid});
     std::push_heap(state->found.begin(), state->found.end(), farther);
   }
+  enter_stage(state->pager, search.clock, store::SearchStage::elsewhere);
 }
 
 void look_further(ScanState* state) {

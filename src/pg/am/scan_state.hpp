@@ -48,15 +48,4 @@ struct ScanState {
   uint64_t returned_count;
 };
 
-// Counters of the last index scan of this backend, for strata.last_scan().
-struct ScanReport {
-  bool any;
-  Oid index;
-  store::SearchCounters counters;
-  uint64_t page_count;
-  uint64_t heap_count;
-  uint64_t returned_count;
-};
-extern ScanReport last_scan;
-
 }  // namespace strata::pg

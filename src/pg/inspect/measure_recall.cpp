@@ -10,6 +10,7 @@
 #include "core/base/random.hpp"
 #include "pg/am/row.hpp"
 #include "pg/am/scan_limit.hpp"
+#include "pg/am/scan_report.hpp"
 #include "pg/am/scan_state.hpp"
 #include "pg/compat.hpp"
 #include "pg/entry.hpp"

@@ -248,6 +248,12 @@ void PgPager::pay_for_pages() {
 // Generic WAL cannot carry a conflict horizon, and a resource manager of our own would have to be preloaded wherever
 // the WAL is replayed. nbtree's page reuse record touches no page: its replay only cancels queries with older
 // snapshots.
+uint64_t PgPager::clock_ns() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return uint64_t(now.tv_sec) * 1000000000u + uint64_t(now.tv_nsec);
+}
+
 void PgPager::resolve_conflicts(uint64_t xid) {
   if (!RelationNeedsWAL(index_) || !XLogStandbyInfoActive()) return;
   xl_btree_reuse_page record = reuse_record(index_, FullTransactionIdFromU64(xid));

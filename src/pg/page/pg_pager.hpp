@@ -135,6 +135,7 @@ class PgPager {
   bool is_removable(uint64_t xid);
   void resolve_conflicts(uint64_t xid);
   int64_t now() { return GetCurrentTimestamp(); }
+  uint64_t clock_ns();
 
   void* allocate(size_t size);
   void release(void* memory);

@@ -301,5 +301,31 @@ TEST(Recall, ProbingEveryListIsExact) {
   }
 }
 
+// The simulated clock ticks when it is read: a stage that was entered has spent something.
+TEST(StageClock, RunsOnDemandAndOnlyWithinCalls) {
+  uint32_t const dim = 16;
+  StoreIndex index(dim);
+  index.insert_all(clustered_rows(1, 4000, dim, 20));
+  index.train(40);
+  index.flush();
+  Vector const query = gaussian_rows(3, 1, dim)[0];
+  store::Search* search = index.start(query);
+  EXPECT_OK(store::advance_search(index.pager, *search, 20));
+  EXPECT_EQ(index.pager.clock_reads, 0u);
+
+  store::SearchOptions options;
+  options.timed = true;
+  search = index.start(query, options);
+  auto const spent = [&](store::SearchStage stage) { return search->clock.spent_ns[uint32_t(stage)]; };
+  EXPECT_EQ(search->clock.stage, store::SearchStage::elsewhere);
+  EXPECT_GT(spent(store::SearchStage::open), 0u);
+  EXPECT_EQ(spent(store::SearchStage::refine), 0u);
+  EXPECT_OK(store::advance_search(index.pager, *search, 20));
+  EXPECT_EQ(search->clock.stage, store::SearchStage::elsewhere);
+  for (store::SearchStage stage : {store::SearchStage::rank, store::SearchStage::scan, store::SearchStage::refine})
+    EXPECT_GT(spent(stage), 0u) << uint32_t(stage);
+  EXPECT_EQ(spent(store::SearchStage::heap), 0u);  // the caller's
+}
+
 }  // namespace
 }  // namespace strata::testing
