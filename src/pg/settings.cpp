@@ -78,6 +78,9 @@ void define_search_settings() {
   DefineCustomBoolVariable("strata.track_scan_timing", "Measures where the time of index scans goes.",
                            "strata.last_scan() shows it. EXPLAIN (ANALYZE) measures without this setting.",
                            &settings.track_scan_timing, false, PGC_USERSET, 0, nullptr, nullptr, nullptr);
+  DefineCustomBoolVariable("strata.track_access", "Counts which segments of an index searches find their rows in.",
+                           "Shown in strata.stat_access.", &settings.track_access, true, PGC_SUSET, 0, nullptr, nullptr,
+                           nullptr);
   DefineCustomIntVariable(
       "strata.cache_size", "Memory in which a session keeps the codebooks of the indexes it searches.",
       "A codebook takes about 2.2 bytes a dimension and list. What does not fit is read from the "

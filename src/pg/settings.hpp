@@ -17,6 +17,7 @@ struct Settings {
   int max_workers;
   bool sample_queries;
   bool track_scan_timing;
+  bool track_access;            // scans count where they find their rows
   int cache_size;               // kB, of one backend
   char* maintenance_window;     // "22:00-06:00"; empty: always
   int maintenance_io_limit_kb;  // a second, of one worker; 0: none

@@ -3,6 +3,7 @@
 // row returns.
 #pragma once
 #include "core/cluster/assign_codes.hpp"
+#include "store/access.hpp"
 #include "store/row_source.hpp"
 #include "store/segment_writer.hpp"
 
@@ -223,6 +224,8 @@ Status publish(P& pager, IndexShape const& shape, Rewrite& work, ManifestObject 
         return {status, Edit::discard};
     uint64_t xid = pager.next_xid();
     bool merged = false;
+    policy::Hits hits;
+    int64_t const now = pager.now();
     for (uint32_t input = 0; input < work.input_count; input++) {
       ManifestObject* object = manifest.find(work.inputs[input].object.id());
       if (!object || (object->disk.state != ObjectState::live && object->disk.state != ObjectState::frozen))
@@ -230,11 +233,13 @@ Status publish(P& pager, IndexShape const& shape, Rewrite& work, ManifestObject 
       object->disk.state = ObjectState::retired;
       object->disk.retired_xid = xid;
       merged = merged || object->disk.kind == ObjectKind::segment;
+      hits = policy::join_hits(hits, hits_of(object->disk), now);
     }
     if (target) {
       ManifestObject* object = manifest.find(target->id());
       if (!object) return {corrupt("output of a rewrite vanished", target->disk.id), Edit::discard};
       object->disk.state = ObjectState::live;
+      keep_hits(object->disk, hits);
       uint64_t bytes = uint64_t(object->disk.page_count) * (format::page_content_size + 24);
       (merged ? manifest.header.merged_rows : manifest.header.sealed_rows) += row_count;
       (merged ? manifest.header.merged_bytes : manifest.header.sealed_bytes) += bytes;

@@ -12,7 +12,7 @@
 //   F5  an object in state retired was in force until generation changed at retired_xid; readers older than that may
 //       still read it.
 //   F6  pages of objects in state live or frozen lie within the file.
-// History: v1 as here.
+// History: v1 as here. hits_at, last_hit_at and moved_at were zero at first, and hits of segments too.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -58,12 +58,15 @@ struct ObjectDisk {
   uint32_t flags;         // zero
   uint64_t retired_xid;   // state retired: F5
   int64_t created_at;     // microseconds since 2000-01-01 UTC
-  uint64_t hits;          // segment: decayed count of queries that returned rows from it; epoch, calibration: rows
-                          // that were ever sealed when it was made
+  uint64_t hits;          // segment, growing: searches that returned rows of it, decayed, in policy::hit_units as of
+                          // hits_at; epoch, calibration: rows that were ever sealed when it was made
   int32_t born_min;       // bounds of strata_born over its rows, when the index has that column
   int32_t born_max;
   uint32_t merge_count;  // how many times its rows were rewritten, at most
-  uint32_t reserved[5];  // zero
+  uint32_t hits_at;      // minutes since 2000-01-01 UTC; 0: never counted
+  uint32_t last_hit_at;  // the same, of the last search that returned rows of it, as far as was recorded; 0: none
+  uint32_t moved_at;     // the same, of the last change of its tier; 0: none
+  uint32_t reserved[2];  // zero
 };
 static_assert(sizeof(ObjectDisk) == 96 && offsetof(ObjectDisk, retired_xid) == 40);
 static_assert(std::has_unique_object_representations_v<ObjectDisk>);

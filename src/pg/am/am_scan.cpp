@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "pg/am/am_callbacks.hpp"
+#include "pg/am/scan_access.hpp"
 #include "pg/am/scan_report.hpp"
 #include "pg/am/scan_state.hpp"
 #include "pg/inspect/query_sample.hpp"
@@ -46,6 +47,7 @@ void keep_report(IndexScanDesc scan) {
 void forget(IndexScanDesc scan) {
   ScanState* const state = state_of(scan);
   keep_report(scan);
+  end_access(scan);
   if (state->heap) close_scan_heap(state->heap);
   MemoryContext const context = state->context;
   RowShape const shape = state->shape;
@@ -154,6 +156,7 @@ void start(IndexScanDesc scan) {
   bool const in_radius = filter.has_within && scan->numberOfOrderBys == 0;
   float const* const vector = filter.null_only ? nullptr : row.vector;
   report(store::start_search(state->pager, vector, options, &state->search));
+  begin_access(scan);
   state->wanted_rows = rows_wanted(state->plan, known_rows(*state->search));
   state->last_distance = -get_float8_infinity();
   state->rows = {filter.null_only ? store::RowPass::null : store::RowPass::ranked, 0, 0};
@@ -161,12 +164,12 @@ void start(IndexScanDesc scan) {
   if (filter.never || (filter.null_only && filter.not_null) || (in_radius && !vector)) state->phase = ScanPhase::done;
 }
 
-Tid take_candidate(ScanState* state) {
+FoundRow take_candidate(ScanState* state, double distance) {
   store::Candidate candidate{};
   store::next_candidate(*state->search, &candidate);
-  Tid tid;
-  report(store::tid_of(state->pager, *state->search, candidate.source, candidate.row, &tid));
-  return tid;
+  FoundRow row{distance, {}, candidate.source};
+  report(store::tid_of(state->pager, *state->search, candidate.source, candidate.row, &row.tid));
+  return row;
 }
 
 // How many of the nearest candidates will need an exact distance, as far as can be told.
@@ -220,7 +223,7 @@ void fetch_candidates(ScanState* state, double unseen) {
   for (uint32_t i = 0; i < count; i++) {
     Finalist const& row = state->finalists[i];
     if (!row.is_visible) continue;
-    state->found.push(state->pager, {row.distance * scale, row.tid});
+    state->found.push(state->pager, {row.distance * scale, row.tid, nearest[i].source});
     std::push_heap(state->found.begin(), state->found.end(), farther);
   }
   enter_stage(state->pager, search.clock, store::SearchStage::elsewhere);
@@ -234,13 +237,14 @@ void look_further(ScanState* state) {
 }
 
 // Hands a row out, unless rows farther than it were handed out before.
-bool emit(ScanState* state, double distance_min, double distance_max, Tid row, Tid* tid) {
-  if (distance_min < state->last_distance && settings.iterative_scan == int(IterativeScan::strict)) {
-    state->late.push(state->pager, {distance_min, row});
+bool emit(ScanState* state, FoundRow const& row, double distance_max, Tid* tid) {
+  if (row.distance < state->last_distance && settings.iterative_scan == int(IterativeScan::strict)) {
+    state->late.push(state->pager, row);
     return false;
   }
   state->last_distance = distance_max;
-  *tid = row;
+  note_access(state, row.source, row.tid);
+  *tid = row.tid;
   return true;
 }
 
@@ -262,11 +266,11 @@ bool next_ordered(ScanState* state, Tid* tid) {
       FoundRow const row = state->found[0];
       std::pop_heap(state->found.begin(), state->found.end(), farther);
       state->found.count--;
-      if (emit(state, row.distance, row.distance, row.tid, tid)) return true;
+      if (emit(state, row, row.distance, tid)) return true;
     } else if (search.candidates.count && (candidate <= nearest || exhausted)) {
       if (stands_apart(state, unseen, nearest)) {
         double const most = search.candidates[0].upper_bound;
-        if (emit(state, candidate, most, take_candidate(state), tid)) return true;
+        if (emit(state, take_candidate(state, candidate), most, tid)) return true;
       } else {
         fetch_candidates(state, unseen);
       }
@@ -289,7 +293,10 @@ bool next_unordered(ScanState* state, Tid* tid) {
   for (;;) {
     bool found;
     report(store::next_row(state->pager, *state->search, state->rows, tid, &found));
-    if (found) return true;
+    if (found) {
+      note_access(state, state->rows.source, *tid);
+      return true;
+    }
     bool const last = state->rows.pass == (state->filter->not_null ? store::RowPass::zero : store::RowPass::null);
     if (last) return false;
     state->rows = {state->rows.pass == store::RowPass::ranked ? store::RowPass::zero : store::RowPass::null, 0, 0};
@@ -307,7 +314,9 @@ bool next_tid(ScanState* state, Tid* tid) {
       [[fallthrough]];
     case ScanPhase::late:
       if (state->late_at < state->late.count) {
-        *tid = state->late[state->late_at++].tid;
+        FoundRow const& row = state->late[state->late_at++];
+        note_access(state, row.source, row.tid);
+        *tid = row.tid;
         return true;
       }
       if (state->distance_end < get_float8_infinity()) {

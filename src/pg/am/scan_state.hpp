@@ -9,10 +9,13 @@
 
 namespace strata::pg {
 
+struct AccessSlot;
+
 // A row whose exact distance is known.
 struct FoundRow {
   double distance;  // comparable with the scores of store
   Tid tid;
+  uint32_t source;  // index into Search::sources
 };
 
 // Rows that get their exact distances together.
@@ -46,6 +49,8 @@ struct ScanState {
   double last_distance;     // of the row returned last; -inf before the first
   store::RowIterator rows;  // phase unordered
   uint64_t returned_count;
+  uint8_t* source_hit;    // of every source: whether a row of it was returned; null: nobody counts
+  AccessSlot* sample_to;  // null: rows of this scan are no sample
 };
 
 }  // namespace strata::pg

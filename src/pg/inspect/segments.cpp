@@ -2,10 +2,13 @@
 // it for all indexes.
 #include "pg/postgres.hpp"
 
+#include <cmath>
+
 #include "core/sets/bitmap.hpp"
 #include "core/sets/bloom.hpp"
 #include "pg/entry.hpp"
 #include "pg/inspect/index_access.hpp"
+#include "pg/stats/access_counters.hpp"
 #include "pg/worker/maintenance.hpp"
 #include "pg/worker/progress.hpp"
 #include "store/growing.hpp"
@@ -165,6 +168,11 @@ struct View {
   Oid index;
   Inputs inputs;
   store::Array<store::SegmentReason> reasons;
+  AccessSlot* access;
+  int64 hits_of(format::ObjectDisk const& disk) const {
+    double const known = policy::hits_now(store::hits_of(disk), GetCurrentTimestamp());
+    return int64(rint(known)) + pending_hits(access, ObjectId(disk.id));
+  }
 };
 
 void put_object(View const& view, store::ManifestObject const& object, RowCounts const& counts) {
@@ -193,7 +201,7 @@ void put_object(View const& view, store::ManifestObject const& object, RowCounts
   put(is_growing, Int32GetDatum(disk.lane));
   put(is_segment, CStringGetTextDatum(disk.tier == 0 ? "hot" : "cold"));
   put(is_segment, Int32GetDatum(int32(disk.merge_count)));
-  put(is_segment, Int64GetDatum(int64(disk.hits)));
+  put(is_segment, Int64GetDatum(view.hits_of(disk)));
   put(is_segment && counts.known, Int64GetDatum(int64(counts.bloom.bit_count)));
   put(is_segment && counts.known, Float8GetDatum(counts.bloom.false_positive_rate));
   put(true, TimestampTzGetDatum(disk.created_at));
@@ -217,7 +225,8 @@ STRATA_FUNCTION(list_segments) {
   store::Manifest manifest{};
   report(store::load_manifest(pager, &manifest));
   store::IndexShape const shape = store::shape_of(manifest.meta);
-  View view{reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo), index_oid, inputs_of(index_oid), {}};
+  View view{reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo), index_oid, inputs_of(index_oid), {}, nullptr};
+  view.access = access_slot(open.index, false);
   report(store::explain_segments(pager, manifest, maintain_options(open.index), {view.inputs.ids, view.inputs.count},
                                  &view.reasons));
   for (store::ManifestObject const& object : manifest.objects) {

@@ -11,9 +11,11 @@ namespace strata::pg {
 namespace {
 
 constexpr uint32_t vacuum_steps_max = 16;
-constexpr uint64_t vacuum_rows_max = 2000000;          // rewritten in one VACUUM of one index
-constexpr int64_t look_again_us = 10 * USECS_PER_SEC;  // rows that come later may make a seal due sooner
-constexpr uint64_t overflow_factor = 2;                // times insert_buffer: nobody seals, so the inserter does
+constexpr uint64_t vacuum_rows_max = 2000000;            // rewritten in one VACUUM of one index
+constexpr int64_t look_again_us = 10 * USECS_PER_SEC;    // rows that come later may make a seal due sooner
+constexpr int64_t flush_us = 60 * USECS_PER_SEC;         // hits are added to the manifest no more often
+constexpr int64_t flush_asked_us = 600 * USECS_PER_SEC;  // and, where nothing but searches happens, not less often
+constexpr uint64_t overflow_factor = 2;                  // times insert_buffer: nobody seals, so the inserter does
 
 // The last look of this backend. One index is remembered: sessions that write to many look more often.
 struct LastLook {
@@ -47,6 +49,26 @@ void seal_here(Relation index, Relation heap, store::MaintainOptions options) {
 }
 
 }  // namespace
+
+void flush_access(PgPager& pager, int64_t interval_us) {
+  AccessSlot* const slot = access_slot(pager.index(), false);
+  TimestampTz const now = GetCurrentTimestamp();
+  if (!slot || !take_turn(slot, now, interval_us)) return;
+  auto* const counts = static_cast<store::HitCount*>(pager.allocate(sizeof(store::HitCount) * access_segments_max));
+  uint32_t const count = take_hits(slot, now, counts);
+  if (count > 0) report(store::record_hits(pager, counts, count));
+  pager.release(counts);
+}
+
+void call_for_flush(Relation index, AccessSlot* slot) {
+  if (settings.auto_flush_interval_ms == 0 || RecoveryInProgress() || is_private(index)) return;
+  TimestampTz const now = GetCurrentStatementStartTimestamp();
+  if (!ask_turn(slot, now, flush_asked_us)) return;
+  if (has_schedule())
+    visit_no_later_than(now);
+  else
+    request_worker(index);
+}
 
 PageAccess maintenance_access(Relation index) {
   return RelationGetNumberOfBlocks(index) > BlockNumber(NBuffers) / 4 ? PageAccess::bulk_write : PageAccess::random;
@@ -82,6 +104,7 @@ bool maintain_once(PgPager& pager, store::MaintainOptions const& options, bool w
   else if (!pager.try_lock(store::LockName::merge))
     return false;
   report(store::drop_unfinished(pager));
+  flush_access(pager, flush_us);
   report(store::maintain(pager, options, result));
   pager.unlock(store::LockName::merge);
   return result->step != store::Step::nothing;
@@ -139,6 +162,8 @@ void maintain_in_vacuum(Relation index, Relation heap) {
   keep_to_window(&options);
   options.settle = true;
   MemoryContext const context = AllocSetContextCreate(CurrentMemoryContext, "ivf maintenance", ALLOCSET_DEFAULT_SIZES);
+  PgPager hits_pager(index, heap, PageAccess::random, MAIN_FORKNUM, context);
+  flush_access(hits_pager, 0);
   uint64_t rows = 0;
   for (uint32_t step = 0; step < vacuum_steps_max && rows < vacuum_rows_max; step++) {
     PgPager pager(index, heap, maintenance_access(index), MAIN_FORKNUM, context);

@@ -1,6 +1,7 @@
 // When an index is maintained, and by whom: the triggers in INSERT and VACUUM, and the work that is done right there.
 #pragma once
 #include "pg/page/pg_pager.hpp"
+#include "pg/stats/access_counters.hpp"
 #include "store/maintain.hpp"
 
 namespace strata::pg {
@@ -29,6 +30,12 @@ void seal_after_import(Relation heap);
 // Called at the end of VACUUM: does what is due, but not so much that VACUUM is kept from its next index for long.
 // Leaves it to a worker that is at it already.
 void maintain_in_vacuum(Relation index, Relation heap);
+
+// Adds the hits that scans counted to the manifest, when that was last done at least `interval_us` ago.
+void flush_access(PgPager& pager, int64_t interval_us);
+
+// Called by a scan at its end: where nothing but searches happens, somebody has to be asked to do that.
+void call_for_flush(Relation index, AccessSlot* slot);
 
 // One step of maintenance under LockName::merge. False when there was nothing to do, or, with `wait` false, somebody
 // else does it. Requires a transaction; reads no user data and needs no snapshot.
