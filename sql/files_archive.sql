@@ -1,22 +1,9 @@
 -- archives: written, verified, restored, looked into; what is refused
 \set VERBOSITY terse
 SET client_min_messages = warning;
-CREATE SCHEMA archive_test;
-SET search_path = archive_test, public;
--- A directory of this run, in the data directory of the server. It is made as an archive of nothing.
-CREATE FUNCTION place(name text DEFAULT NULL) RETURNS text LANGUAGE sql AS $$
-  SELECT current_setting('data_directory') || '/archives_' || oid || coalesce('/' || name, '')
-  FROM pg_namespace WHERE nspname = 'archive_test'
-$$;
-CREATE FUNCTION complaint(statement text) RETURNS text LANGUAGE plpgsql AS $$
-BEGIN
-  EXECUTE statement;
-  RETURN 'none';
-EXCEPTION WHEN OTHERS THEN
-  RETURN regexp_replace(SQLSTATE || ' ' || SQLERRM, '"/[^"]*/archives_\d+', '".');
-END $$;
-CREATE TABLE nothing ();
-SELECT strata.archive_table('nothing', current_setting('data_directory'), substring(place() FROM '[^/]*$'));
+\getenv abs_srcdir PG_ABS_SRCDIR
+\set helpers :abs_srcdir '/sql/helpers/archive_place.sql'
+\i :helpers
 CREATE TABLE "Odd items" (
   id bigint, part text, v vector(3) NOT NULL, h halfvec(2), n numeric(6,2), j jsonb, tags text[], at timestamptz, big real,
   PRIMARY KEY (id, part));
@@ -125,7 +112,7 @@ SET ROLE archive_nobody;
 SELECT complaint($$SELECT strata.archive_table('"Odd items"', '/')$$);
 SELECT complaint($$SELECT strata.archive_manifest('/')$$);
 SELECT complaint($$SELECT strata.archive_lookup('/', '1')$$);
-SELECT complaint($$SELECT strata._load_archive('"Odd items"', '/', '{}', '{}', '{}')$$);
+SELECT complaint($$SELECT strata._load_archive('"Odd items"', '/', '{}', '{}', '{}', '{}')$$);
 SELECT complaint($$SELECT strata._check_archive_file('/', 'x', 'x')$$);
 SELECT complaint($$SELECT strata._archive_rows('/', 'x', 'x', '{}', '{}', '{}')$$);
 SELECT complaint($$SELECT strata._archive_may_hold('/', 0, 1, '{}')$$);

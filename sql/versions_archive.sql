@@ -1,22 +1,9 @@
 -- archives of versions: written, verified, then dropped; policies
 \set VERBOSITY terse
 SET client_min_messages = warning;
-CREATE SCHEMA archive_test;
-SET search_path = archive_test, public;
--- A directory of this run, in the data directory of the server. It is made as an archive of nothing.
-CREATE FUNCTION place(name text DEFAULT NULL) RETURNS text LANGUAGE sql AS $$
-  SELECT current_setting('data_directory') || '/version_archives_' || oid || coalesce('/' || name, '')
-  FROM pg_namespace WHERE nspname = 'archive_test'
-$$;
-CREATE FUNCTION complaint(statement text) RETURNS text LANGUAGE plpgsql AS $$
-BEGIN
-  EXECUTE statement;
-  RETURN 'none';
-EXCEPTION WHEN OTHERS THEN
-  RETURN regexp_replace(SQLSTATE || ' ' || SQLERRM, '"/[^"]*_archives_\d+', '".');
-END $$;
-CREATE TABLE nothing ();
-SELECT strata.archive_table('nothing', current_setting('data_directory'), substring(place() FROM '[^/]*$'));
+\getenv abs_srcdir PG_ABS_SRCDIR
+\set helpers :abs_srcdir '/sql/helpers/archive_place.sql'
+\i :helpers
 CREATE TABLE items (id bigint PRIMARY KEY, v vector(2), note text);
 CREATE INDEX items_v ON items USING ivf (v);
 INSERT INTO items SELECT i, ARRAY[i, 1]::vector, 'first' FROM generate_series(1, 300) i;
@@ -50,19 +37,23 @@ SELECT complaint(statement) FROM unnest(ARRAY[
   $$SELECT strata.set_archive_policy('copy_of_v1', keep_last => 1, directory => '/x')$$,
   $$CALL strata.run_archiving('items')$$,
   $$CALL strata.archive_version('items', 'v9', place())$$]) AS statement;
+-- In a transaction, so that no background worker sees them.
+BEGIN;
 SELECT strata.set_archive_policy('items', older_than => '1 hour', directory => place());
 SELECT count(*) FROM strata._archive_due('items');
 SELECT strata.set_archive_policy('items', older_than => '0 seconds', keep_last => 1, directory => place());
 SELECT strata._archive_due('items');
 -- An archive without the end of its version: the next run verifies it and goes on.
-BEGIN;
+SAVEPOINT before;
 CALL strata.run_archiving('items');
-ROLLBACK;
+ROLLBACK TO before;
 SELECT strata.verify_archive(place('items_v2'));
 SELECT name, state FROM strata.version WHERE relid = 'items'::regclass ORDER BY name;
 CALL strata.run_archiving('items');
 CALL strata.run_archiving('items');
 SELECT name, state FROM strata.version WHERE relid = 'items'::regclass ORDER BY name;
+SELECT strata.set_archive_policy('items', older_than => '1 day', directory => place());
+COMMIT;
 -- An archive of something else is in the way: nothing is dropped.
 SELECT strata.archive_table('copy_of_v1', place(), 'items_v3');
 SELECT complaint($$CALL strata.archive_version('items', 'v3', place())$$);

@@ -2,8 +2,9 @@
 
 CREATE TABLE strata.worker_failures (
   relation oid NOT NULL, failures int NOT NULL, first_at timestamptz NOT NULL, last_at timestamptz NOT NULL,
-  next_try timestamptz NOT NULL, sqlstate text NOT NULL, message text NOT NULL);
-COMMENT ON TABLE strata.worker_failures IS 'indexes (and tables in the trash) that background workers could not serve; written by them, shown in strata.stat_worker';
+  next_try timestamptz NOT NULL, sqlstate text NOT NULL, message text NOT NULL, job name NOT NULL);
+COMMENT ON TABLE strata.worker_failures IS 'indexes and tables that background workers could not serve; written by them, shown in strata.stat_worker';
+COMMENT ON COLUMN strata.worker_failures.job IS 'what failed: maintain an index; remove a table in the trash, collect versions, expire claims, archive versions, move rows between tiers';
 
 CREATE FUNCTION strata.list_progress(
     OUT pid int, OUT database_oid oid, OUT index_oid oid, OUT worker boolean, OUT task text, OUT phase text,
@@ -13,7 +14,7 @@ CREATE FUNCTION strata.list_progress(
 COMMENT ON FUNCTION strata.list_progress() IS 'processes of the server that maintain ivf indexes, in any database';
 
 CREATE VIEW strata.progress AS
-  SELECT p.pid, d.datname AS database, i.indrelid::regclass AS "table", i.indexrelid::regclass AS index, p.task,
+  SELECT p.pid, d.datname AS database, coalesce(i.indrelid, t.oid)::regclass AS "table", i.indexrelid::regclass AS index, p.task,
          p.phase, p.done, p.total,
          CASE WHEN p.done > 0
               THEN p.done / greatest(extract(epoch FROM clock_timestamp() - p.phase_since), 0.001)::float8 END AS rate,
@@ -21,15 +22,16 @@ CREATE VIEW strata.progress AS
   FROM strata.list_progress() p
   JOIN pg_catalog.pg_database d ON d.oid = p.database_oid
   LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = p.index_oid AND d.datname = pg_catalog.current_database()
+  LEFT JOIN pg_catalog.pg_class t ON t.oid = p.index_oid AND t.relkind <> 'i' AND d.datname = pg_catalog.current_database()
   WHERE p.task IS NOT NULL
-    AND (pg_catalog.has_table_privilege(i.indrelid, 'SELECT') OR pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE'));
+    AND (pg_catalog.has_table_privilege(coalesce(i.indrelid, t.oid), 'SELECT') OR pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE'));
 COMMENT ON VIEW strata.progress IS 'maintenance of ivf indexes at this moment, by workers and by procedures';
 COMMENT ON COLUMN strata.progress.pid IS 'process id';
 COMMENT ON COLUMN strata.progress.database IS 'database it works in';
-COMMENT ON COLUMN strata.progress."table" IS 'the indexed table; null in other databases';
-COMMENT ON COLUMN strata.progress.index IS 'the ivf index; null in other databases';
-COMMENT ON COLUMN strata.progress.task IS 'seal, merge, compact, carry (into a newer codebook), discard (nothing but deleted rows), train, calibrate, reclaim';
-COMMENT ON COLUMN strata.progress.phase IS 'place: rows are put into lists; write: pages are written; publish: the new segment takes the place of the old ones; sample, cluster: a codebook is trained; query: a calibration; reclaim: pages are freed';
+COMMENT ON COLUMN strata.progress."table" IS 'the table; null in other databases';
+COMMENT ON COLUMN strata.progress.index IS 'the ivf index; null in other databases, and for work on a table';
+COMMENT ON COLUMN strata.progress.task IS 'seal, merge, compact, carry (into a newer codebook), discard (nothing but deleted rows), train, calibrate, reclaim; of a table: archive (a version), move (rows between tiers)';
+COMMENT ON COLUMN strata.progress.phase IS 'place: rows are put into lists; write: pages are written; publish: the new segment takes the place of the old ones; sample, cluster: a codebook is trained; query: a calibration; reclaim: pages are freed; archive, move: rows are';
 COMMENT ON COLUMN strata.progress.done IS 'rows of the phase that are done (query: sample queries, reclaim: segments)';
 COMMENT ON COLUMN strata.progress.total IS 'of how many; null when not known';
 COMMENT ON COLUMN strata.progress.rate IS 'done in a second, since the phase began';
@@ -42,7 +44,7 @@ CREATE VIEW strata.stat_worker AS
          coalesce(i.indrelid, f.relation)::regclass AS "table", i.indexrelid::regclass AS index,
          CASE WHEN w.pid IS NULL THEN NULL WHEN w.index_oid IS NULL THEN 'idle' ELSE coalesce(w.task, 'look') END AS task,
          w.phase, w.since, coalesce(f.failures, 0) AS errors, f.message AS last_error, f.sqlstate AS last_sqlstate,
-         f.last_at AS last_error_at, f.next_try
+         f.last_at AS last_error_at, f.next_try, f.job
   FROM (SELECT * FROM strata.list_progress() WHERE worker) w
   LEFT JOIN pg_catalog.pg_database d ON d.oid = w.database_oid
   FULL JOIN strata.worker_failures f ON f.relation = w.index_oid AND d.datname = pg_catalog.current_database()
@@ -50,7 +52,7 @@ CREATE VIEW strata.stat_worker AS
        AND coalesce(d.datname, pg_catalog.current_database()) = pg_catalog.current_database()
   WHERE pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE')
      OR pg_catalog.has_table_privilege(coalesce(i.indrelid, f.relation), 'SELECT');
-COMMENT ON VIEW strata.stat_worker IS 'background workers of strata, and the indexes that they failed to serve';
+COMMENT ON VIEW strata.stat_worker IS 'background workers of strata, and the indexes and tables that they failed to serve';
 COMMENT ON COLUMN strata.stat_worker.pid IS 'process id; null: nobody is at it now';
 COMMENT ON COLUMN strata.stat_worker.database IS 'database it works in';
 COMMENT ON COLUMN strata.stat_worker."table" IS 'the table; null in other databases';
@@ -63,6 +65,7 @@ COMMENT ON COLUMN strata.stat_worker.last_error IS 'message of the last of them'
 COMMENT ON COLUMN strata.stat_worker.last_sqlstate IS 'its SQLSTATE';
 COMMENT ON COLUMN strata.stat_worker.last_error_at IS 'when that was';
 COMMENT ON COLUMN strata.stat_worker.next_try IS 'not before; the time doubles with each failure, up to an hour';
+COMMENT ON COLUMN strata.stat_worker.job IS 'what failed: maintain (an index), remove (a table in the trash), collect (versions), expire (claims), archive (versions), move (rows between tiers)';
 GRANT SELECT ON strata.stat_worker TO PUBLIC;
 
 CREATE FUNCTION strata.list_index_stats(
@@ -123,3 +126,7 @@ CREATE FUNCTION strata.locate(
   RETURNS SETOF record
   AS 'MODULE_PATHNAME', 'strata_locate_vector' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED ROWS 10 COST 10000;
 COMMENT ON FUNCTION strata.locate(regclass, halfvec) IS 'the way to the entries of rows with exactly this vector';
+
+CREATE FUNCTION strata._request_visit() RETURNS void
+  AS 'MODULE_PATHNAME', 'strata_request_visit' LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION strata._request_visit() IS 'starts a background worker for this database when the transaction commits';

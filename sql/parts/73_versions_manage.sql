@@ -224,6 +224,8 @@ BEGIN
   END;
   PERFORM strata._make_view(head, version);
   PERFORM strata._expire(head.relid);
+  -- An older version may be one too many now.
+  PERFORM strata._request_visit() FROM strata.archive_policy p WHERE p.relation = head.relid;
   RETURN version.name;
 END $$;
 COMMENT ON FUNCTION strata._create_version(regclass, name, text, name, interval, text, int) IS 'implementation of strata.create_version()';

@@ -14,9 +14,11 @@ COMMENT ON FUNCTION strata._archive_names(text) IS 'the archives of a directory'
 CREATE FUNCTION strata._check_archive_file(path text, file text, sha256 text) RETURNS bigint
   AS 'MODULE_PATHNAME', 'strata_check_archive_file' LANGUAGE C VOLATILE PARALLEL RESTRICTED COST 100000;
 COMMENT ON FUNCTION strata._check_archive_file(text, text, text) IS 'error unless a file of an archive is as it was written; returns its rows';
-CREATE FUNCTION strata._load_archive("table" regclass, path text, columns name[], files text[], sha256 text[]) RETURNS bigint
+CREATE FUNCTION strata._load_archive(
+    "table" regclass, path text, columns name[], computed name[], files text[], sha256 text[]) RETURNS bigint
   AS 'MODULE_PATHNAME', 'strata_load_archive' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100000;
-COMMENT ON FUNCTION strata._load_archive(regclass, text, name[], text[], text[]) IS 'copies files of an archive into a table; returns the rows';
+COMMENT ON FUNCTION strata._load_archive(regclass, text, name[], name[], text[], text[]) IS
+  'copies files of an archive, which hold these columns, into a table that computes some of them itself; returns the rows';
 CREATE FUNCTION strata._archive_type(type text) RETURNS text
   AS 'MODULE_PATHNAME', 'strata_archive_type' LANGUAGE C VOLATILE STRICT;
 COMMENT ON FUNCTION strata._archive_type(text) IS 'the name of a type as a statement may contain it';
@@ -49,23 +51,6 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION strata._manifest(text) IS 'the manifest of an archive of a format that is known';
 
-CREATE FUNCTION strata._archive_indexes("table" regclass) RETURNS jsonb
-  LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-  AS $$
-  SELECT coalesce(jsonb_agg(jsonb_build_object(
-    'definition', pg_get_indexdef(i.indexrelid),
-    'method', m.amname,
-    'options', coalesce(to_jsonb(c.reloptions), '[]'),
-    'columns', (SELECT jsonb_agg(jsonb_build_object('column', a.attname, 'opclass_schema', n.nspname, 'opclass', o.opcname)
-                                 ORDER BY k.number)
-                FROM unnest(i.indkey::int2[], i.indclass::oid[]) WITH ORDINALITY AS k(attnum, opclass, number)
-                JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
-                JOIN pg_opclass o ON o.oid = k.opclass JOIN pg_namespace n ON n.oid = o.opcnamespace),
-    'plain', i.indexprs IS NULL AND i.indpred IS NULL) ORDER BY c.relname), '[]')
-  FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am m ON m.oid = c.relam
-  WHERE i.indrelid = "table" AND i.indisvalid AND NOT i.indisprimary $$;
-COMMENT ON FUNCTION strata._archive_indexes(regclass) IS 'the indexes of a table, for a manifest';
-
 -- Archives a relation that has the columns of another one, whose definition is kept.
 CREATE FUNCTION strata._archive_relation(
     relation regclass, definition regclass, directory text, name text, key name[], about jsonb, chunk_size bigint)
@@ -75,7 +60,6 @@ CREATE FUNCTION strata._archive_relation(
   AS $$
 DECLARE
   columns name[] := ARRAY(SELECT attname FROM pg_attribute WHERE attrelid = relation AND attnum > 0 AND NOT attisdropped ORDER BY attnum);
-  not_null name[] := ARRAY(SELECT attname FROM pg_attribute WHERE attrelid = definition AND attnum > 0 AND attnotnull AND NOT attisdropped);
   primary_key name[] := ARRAY(
     SELECT a.attname FROM pg_index i, unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, number), pg_attribute a
     WHERE i.indrelid = definition AND i.indisprimary AND k.number <= i.indnkeyatts AND a.attrelid = definition AND a.attnum = k.attnum
@@ -93,11 +77,11 @@ BEGIN
     'relation', definition::text, 'archived_at', clock_timestamp(), 'archived_by', session_user, 'database', current_database(),
     'server_version', current_setting('server_version'),
     'extension_version', (SELECT extversion FROM pg_extension WHERE extname = 'strata'),
-    'not_null', to_jsonb(not_null), 'is_primary_key', key = primary_key AND cardinality(key) > 0,
+    'is_primary_key', key = primary_key AND cardinality(key) > 0,
     'dimensions', (SELECT coalesce(jsonb_object_agg(attname, atttypmod), '{}') FROM pg_attribute
                    WHERE attrelid = relation AND attnum > 0 AND NOT attisdropped AND atttypmod > 0
                      AND atttypid::regtype::text ~ '(^|\.)(vector|halfvec)$'),
-    'indexes', strata._archive_indexes(definition)) || about;
+    'indexes', strata._archive_indexes(definition)) || strata._archive_definitions(definition) || about;
   query := format('SELECT %s FROM %s', (SELECT string_agg(quote_ident(c), ', ' ORDER BY number) FROM unnest(columns) WITH ORDINALITY AS u(c, number)), relation);
   IF cardinality(key) > 0 THEN
     query := query || ' ORDER BY ' || (SELECT string_agg(quote_ident(k), ', ' ORDER BY number) FROM unnest(key) WITH ORDINALITY AS u(k, number));
@@ -143,60 +127,6 @@ BEGIN
   RETURN total;
 END $$;
 COMMENT ON FUNCTION strata.verify_archive(text) IS 'proves that an archive is as it was written; returns its rows, error otherwise';
-
-CREATE FUNCTION strata._restore_archive(path text, space name, table_name name, indexes boolean) RETURNS bigint
-  LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
-  AS $$
-DECLARE
-  manifest jsonb := strata._manifest(path);
-  target text := format('%I.%I', space, table_name);
-  columns name[] := ARRAY(SELECT c->>'name' FROM jsonb_array_elements(manifest->'columns') WITH ORDINALITY AS u(c, number) ORDER BY number);
-  key name[] := ARRAY(SELECT k FROM jsonb_array_elements_text(manifest->'key') WITH ORDINALITY AS u(k, number) ORDER BY number);
-  files text[] := ARRAY(SELECT c->>'file' FROM jsonb_array_elements(manifest->'chunks') WITH ORDINALITY AS u(c, number) ORDER BY number);
-  sums text[] := ARRAY(SELECT c->>'sha256' FROM jsonb_array_elements(manifest->'chunks') WITH ORDINALITY AS u(c, number) ORDER BY number);
-  index jsonb;
-  loaded bigint;
-BEGIN
-  EXECUTE format('CREATE TABLE %s (%s)', target, (
-    SELECT coalesce(string_agg(format('%I %s%s', c->>'name', strata._archive_type(c->>'type'),
-                             CASE WHEN manifest->'about'->'not_null' ? (c->>'name') THEN ' NOT NULL' ELSE '' END), ', ' ORDER BY number), '')
-    FROM jsonb_array_elements(manifest->'columns') WITH ORDINALITY AS u(c, number)));
-  loaded := strata._load_archive(target::regclass, path, columns, files, sums);
-  IF loaded IS DISTINCT FROM (manifest->>'rows')::bigint THEN
-    RAISE EXCEPTION 'archive "%" has % rows, its manifest says %', path, loaded, manifest->>'rows' USING ERRCODE = 'data_corrupted';
-  END IF;
-  IF (manifest->'about'->>'is_primary_key')::boolean THEN
-    EXECUTE format('ALTER TABLE %s ADD PRIMARY KEY (%s)', target, (
-      SELECT string_agg(quote_ident(k), ', ' ORDER BY number) FROM unnest(key) WITH ORDINALITY AS u(k, number)));
-  END IF;
-  FOR index IN SELECT i FROM jsonb_array_elements(manifest->'about'->'indexes') i
-               WHERE indexes AND i->>'method' = 'ivf' AND (i->>'plain')::boolean LOOP
-    EXECUTE format('CREATE INDEX ON %s USING ivf (%s)', target, (
-      SELECT string_agg(format('%I %I.%I', c->>'column', c->>'opclass_schema', c->>'opclass'), ', ' ORDER BY number)
-      FROM jsonb_array_elements(index->'columns') WITH ORDINALITY AS u(c, number)))
-      || coalesce(' WITH (' || (SELECT string_agg(format('%I = %L', split_part(o, '=', 1), substr(o, strpos(o, '=') + 1)), ', ')
-                                FROM jsonb_array_elements_text(index->'options') o) || ')', '');
-  END LOOP;
-  RETURN loaded;
-END $$;
-COMMENT ON FUNCTION strata._restore_archive(text, name, name, boolean) IS 'implementation of strata.restore_archive()';
-
-CREATE FUNCTION strata.restore_archive(path text, target text, indexes boolean DEFAULT true) RETURNS bigint
-  LANGUAGE plpgsql VOLATILE
-  AS $$
-DECLARE
-  names text[] := pg_catalog.parse_ident(target);
-BEGIN
-  IF pg_catalog.cardinality(names) OPERATOR(pg_catalog.>) 2 THEN
-    RAISE EXCEPTION 'invalid name of a table: "%"', target USING ERRCODE = 'invalid_name';
-  END IF;
-  IF pg_catalog.cardinality(names) OPERATOR(pg_catalog.=) 1 THEN
-    names := pg_catalog.array_prepend(pg_catalog.current_schema()::text, names);
-  END IF;
-  RETURN strata._restore_archive(path, names[1], names[2], indexes);
-END $$;
-COMMENT ON FUNCTION strata.restore_archive(text, text, boolean) IS
-  'creates a table from an archive, with its primary key and, unless indexes is false, its ivf indexes; returns the rows';
 
 CREATE FUNCTION strata.archive_lookup(directory text, VARIADIC key text[], OUT archive text, OUT "row" jsonb) RETURNS SETOF record
   LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp

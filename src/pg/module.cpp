@@ -13,6 +13,7 @@
 #include "pg/version/history_writer.hpp"
 #include "pg/version/versioned_table.hpp"
 #include "pg/worker/launcher.hpp"
+#include "pg/worker/table_jobs.hpp"
 
 extern "C" {
 PG_MODULE_MAGIC_EXT(.name = "strata", .version = "0.1");
@@ -30,5 +31,6 @@ void _PG_init(void) {
   strata::pg::register_versioned_tables();
   strata::pg::register_history_writers();
   strata::pg::register_collector();
+  strata::pg::register_visit_requests();
   strata::pg::register_at_rewrite();
 }

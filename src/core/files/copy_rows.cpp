@@ -1,5 +1,8 @@
 #include "core/files/copy_rows.hpp"
 
+#include <algorithm>
+#include <cstring>
+
 #include "core/files/copy_stream.hpp"
 #include "core/files/little_endian.hpp"
 
@@ -33,6 +36,28 @@ int CopyRows::next(CopyField* fields, int capacity) {
   }
   good_ = true;
   return count;
+}
+
+size_t drop_copy_fields(char* content, size_t size, bool const* drop, CopyField* fields, int field_count) {
+  CopyRows rows({content, size});
+  // What is written is never longer than what was read.
+  char* out = content + copy_head.size();
+  int const kept = static_cast<int>(std::count(drop, drop + field_count, false));
+  int count = 0;
+  while ((count = rows.next(fields, field_count)) == field_count) {
+    store_big(static_cast<int16_t>(kept), out);
+    out += sizeof(int16_t);
+    for (int i = 0; i < field_count; ++i) {
+      if (drop[i]) continue;
+      store_big(fields[i].bytes != nullptr ? static_cast<int32_t>(fields[i].size) : -1, out);
+      out += sizeof(int32_t);
+      if (fields[i].bytes != nullptr) std::memmove(out, fields[i].bytes, fields[i].size);
+      out += fields[i].size;
+    }
+  }
+  if (count != copy_rows_end) return 0;
+  std::memcpy(out, copy_tail.data(), copy_tail.size());
+  return static_cast<size_t>(out - content) + copy_tail.size();
 }
 
 }  // namespace strata::files

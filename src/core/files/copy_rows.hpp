@@ -29,4 +29,8 @@ class CopyRows {
 constexpr int copy_rows_end = -1;
 constexpr int copy_rows_damaged = -2;
 
+// Takes fields out of every row of such a file, in place, and returns its new size; 0 when it is damaged or a row has
+// not `field_count` fields. `drop` and `fields`, which is overwritten, have as many elements.
+size_t drop_copy_fields(char* content, size_t size, bool const* drop, CopyField* fields, int field_count);
+
 }  // namespace strata::files

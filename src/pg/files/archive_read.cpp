@@ -38,12 +38,21 @@ Texts texts_of(Datum array, Oid type) {
   return texts;
 }
 
+bool has_text(Texts const& texts, char const* text) {
+  for (int i = 0; i < texts.count; i++)
+    if (strcmp(texts.values[i], text) == 0) return true;
+  return false;
+}
+
 // The chunks of an archive as one stream of COPY.
 struct ChunkSource {
   CopySource source;  // first: COPY gets a pointer to it
   MemoryContext context;
   char const* path;  // of the archive
   Texts files, checksums;
+  bool* dropped;  // fields of the files that are left out, or null
+  files::CopyField* fields;
+  int field_count;
   int next;
   FileContent chunk;
   char const* at;  // what of it comes next
@@ -65,6 +74,10 @@ void open_chunk(ChunkSource* source) {
     source->chunk = read_checked(path, source->checksums.values[source->next]);
     source->next++;
     size_t const frame = files::copy_head.size() + files::copy_tail.size();
+    if (source->dropped) {
+      source->chunk.size = files::drop_copy_fields(source->chunk.bytes, source->chunk.size, source->dropped,
+                                                   source->fields, source->field_count);
+    }
     if (source->chunk.size < frame) raise_damaged(path);
     source->at = source->chunk.bytes + files::copy_head.size();
     source->end = source->chunk.bytes + source->chunk.size - files::copy_tail.size();
@@ -199,7 +212,7 @@ STRATA_FUNCTION(check_archive_file) {
   PG_RETURN_INT64(strcmp(name, bloom_file_name) == 0 ? 0 : int64(count_rows(content, path)));
 }
 
-// (table, path, columns name[], files text[], sha256 text[]) -> rows
+// (table, path, columns name[], computed name[], files text[], sha256 text[]) -> rows
 STRATA_FUNCTION(load_archive) {
   using namespace strata::pg;
   require_read_files();
@@ -207,11 +220,22 @@ STRATA_FUNCTION(load_archive) {
   source.context = CurrentMemoryContext;
   source.path = absolute_path(text_argument(fcinfo, 1, "path"));
   Texts const names = texts_of(needed_argument(fcinfo, 2, "columns"), NAMEOID);
-  source.files = texts_of(needed_argument(fcinfo, 3, "files"), TEXTOID);
-  source.checksums = texts_of(needed_argument(fcinfo, 4, "sha256"), TEXTOID);
+  Texts const computed = texts_of(needed_argument(fcinfo, 3, "computed"), NAMEOID);
+  source.files = texts_of(needed_argument(fcinfo, 4, "files"), TEXTOID);
+  source.checksums = texts_of(needed_argument(fcinfo, 5, "sha256"), TEXTOID);
   if (source.files.count != source.checksums.count) elog(ERROR, "files and checksums differ in number");
   List* columns = NIL;
-  for (int i = 0; i < names.count; i++) columns = lappend(columns, makeString(names.values[i]));
+  source.field_count = names.count;
+  if (computed.count > 0) {
+    source.dropped = static_cast<bool*>(palloc0(size_t(names.count) + 1));
+    source.fields = static_cast<strata::files::CopyField*>(palloc0(sizeof(*source.fields) * size_t(names.count + 1)));
+  }
+  for (int i = 0; i < names.count; i++) {
+    if (has_text(computed, names.values[i]))
+      source.dropped[i] = true;
+    else
+      columns = lappend(columns, makeString(names.values[i]));
+  }
   source.at = strata::files::copy_head.data();
   source.end = source.at + strata::files::copy_head.size();
   source.source.read = read_chunks;
@@ -295,4 +319,22 @@ STRATA_FUNCTION(archive_type) {
   parse_type(text_argument(fcinfo, 0, "type"), &type, &typmod);
   constexpr bits16 flags = FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY;
   PG_RETURN_DATUM(CStringGetTextDatum(format_type_extended(type, typmod, flags)));
+}
+
+// (expression) -> text: in parentheses, and nothing but one expression
+STRATA_FUNCTION(archive_expression) {
+  using namespace strata::pg;
+  // A comment at the end must not hide what follows.
+  char const* const text = psprintf("(%s\n)", text_argument(fcinfo, 0, "expression"));
+  List* const statements = raw_parser(psprintf("SELECT %s", text), RAW_PARSE_DEFAULT);
+  auto const* const only = list_length(statements) == 1
+                               ? reinterpret_cast<SelectStmt const*>(linitial_node(RawStmt, statements)->stmt)
+                               : nullptr;
+  if (!only || !IsA(only, SelectStmt) || only->op != SETOP_NONE || list_length(only->targetList) != 1 ||
+      linitial_node(ResTarget, only->targetList)->name || only->fromClause || only->whereClause || only->groupClause ||
+      only->havingClause || only->windowClause || only->sortClause || only->limitOffset || only->limitCount ||
+      only->lockingClause || only->intoClause || only->withClause || only->distinctClause) {
+    ereport(ERROR, (errcode(ERRCODE_SYNTAX_ERROR), errmsg("not an expression: \"%s\"", text)));
+  }
+  PG_RETURN_DATUM(CStringGetTextDatum(text));
 }

@@ -7,6 +7,7 @@
 #include "pg/files/archive_file.hpp"
 #include "pg/files/arguments.hpp"
 #include "pg/files/server_file.hpp"
+#include "pg/worker/progress.hpp"
 
 namespace strata::pg {
 namespace {
@@ -136,6 +137,7 @@ void write_rows(Archive* archive, Portal portal) {
     MemoryContextSwitchTo(outer);
     for (uint64 i = 0; i < SPI_processed; i++) add_row(archive, SPI_tuptable->vals[i]);
     SPI_freetuptable(SPI_tuptable);
+    note_phase(archive_phase, archive->all_rows + archive->row_count, 0);
     CHECK_FOR_INTERRUPTS();
   }
   if (archive->row_count > 0) end_chunk(archive);

@@ -1,5 +1,7 @@
 #include "pg/worker/database_work.hpp"
 
+#include <algorithm>
+
 #include "pg/am/am_callbacks.hpp"
 #include "pg/am/index_stats.hpp"
 #include "pg/dedup/expire.hpp"
@@ -9,6 +11,7 @@
 #include "pg/worker/failures.hpp"
 #include "pg/worker/give_way.hpp"
 #include "pg/worker/maintenance.hpp"
+#include "pg/worker/table_jobs.hpp"
 #include "pg/worker/window.hpp"
 
 namespace strata::pg {
@@ -56,9 +59,9 @@ void look_at_rest(PgPager& pager, store::MaintainOptions const& options, Rest* r
   rest->growing_size = stats.growing_size;
   rest->more_soon = stats.waiting_count > 0 || outlook.growing_rows >= options.min_seal_rows;
   rest->next_look = next_seal(outlook, options);
-  if (outlook.growing_rows > 0) rest->next_look = Min(rest->next_look, now + growing_us);
-  if (stats.waiting_count > 0) rest->next_look = Min(rest->next_look, now + retired_us);
-  if (!window_is_open()) rest->next_look = Min(rest->next_look, now + closed_window_us);
+  if (outlook.growing_rows > 0) rest->next_look = std::min(rest->next_look, now + growing_us);
+  if (stats.waiting_count > 0) rest->next_look = std::min(rest->next_look, now + retired_us);
+  if (!window_is_open()) rest->next_look = std::min(rest->next_look, now + closed_window_us);
   // On a quiet server nobody else moves the horizon past what was retired last.
   if (stats.waiting_count > 0 && stats.newest_retired_xid >= pager.next_xid()) GetCurrentTransactionId();
 }
@@ -130,29 +133,29 @@ void idle() {
   set_ps_display("idle");
 }
 
-void settle_failure(Oid index, bool ok, TimestampTz known, Failure const& failure) {
+void settle_failure(Job const& job, bool ok, TimestampTz known, Failure const& failure) {
   if (ok && known == 0) return;
   StartTransactionCommand();
   if (ok)
-    forget_failure(index);
+    forget_failure(job);
   else
-    record_failure(index, failure);
+    record_failure(job, failure);
   CommitTransactionCommand();
 }
 
-// job(argument), unless its last failure was not long ago.
-bool try_job(Oid index, void (*job)(void*), void* argument, TimestampTz* again_at) {
+// run(argument), unless the last failure of the job was not long ago.
+bool try_job(Job const& job, void (*run)(void*), void* argument, TimestampTz* again_at) {
   StartTransactionCommand();
-  TimestampTz const known = next_try(index);
+  TimestampTz const known = next_try(job);
   CommitTransactionCommand();
   if (known > GetCurrentTimestamp()) {
     *again_at = known;
     return false;
   }
   Failure failure;
-  begin_progress(index);
-  bool const ok = run_guarded(job, argument, &failure);
-  settle_failure(index, ok, known, failure);
+  begin_progress(job.relation);
+  bool const ok = run_guarded(run, argument, &failure);
+  settle_failure(job, ok, known, failure);
   idle();
   if (!ok) *again_at = GetCurrentTimestamp() + USECS_PER_SEC;
   return ok;
@@ -161,7 +164,7 @@ bool try_job(Oid index, void (*job)(void*), void* argument, TimestampTz* again_a
 Rest serve_index(Oid index, bool seal_any) {
   Turn turn{index, seal_any, {false, 0, DT_NOEND}};
   TimestampTz again_at = DT_NOEND;
-  if (!try_job(index, run_turn, &turn, &again_at)) return {false, 0, again_at};
+  if (!try_job({index, maintenance_job}, run_turn, &turn, &again_at)) return {false, 0, again_at};
   return turn.rest;
 }
 
@@ -189,9 +192,9 @@ TimestampTz empty_trash() {
   for (int i = 0; i < list_length(expired); i++) {
     Removal removal{list_nth_oid(expired, i), false};
     TimestampTz again_at = DT_NOEND;
-    if (try_job(removal.table, run_removal, &removal, &again_at) && !removal.done)
+    if (try_job({removal.table, "remove"}, run_removal, &removal, &again_at) && !removal.done)
       again_at = GetCurrentTimestamp() + in_use_us;
-    next = Min(next, again_at);
+    next = std::min(next, again_at);
   }
   list_free(expired);
   return next;
@@ -210,8 +213,8 @@ TimestampTz collect_versions_due() {
   CommitTransactionCommand();
   TimestampTz next = DT_NOEND;
   TimestampTz again_at = DT_NOEND;
-  if (OidIsValid(catalog)) try_job(catalog, run_collection, &next, &again_at);
-  return Min(next, again_at);
+  if (OidIsValid(catalog)) try_job({catalog, "collect"}, run_collection, &next, &again_at);
+  return std::min(next, again_at);
 }
 
 struct Expiry {
@@ -235,10 +238,36 @@ TimestampTz expire_claims_due() {
   for (int i = 0; i < list_length(tables); i++) {
     Expiry expiry{list_nth_oid(tables, i), DT_NOEND};
     TimestampTz again_at = DT_NOEND;
-    try_job(expiry.table, run_expiry, &expiry, &again_at);
-    next = Min(next, Min(expiry.next, again_at));
+    try_job({expiry.table, "expire"}, run_expiry, &expiry, &again_at);
+    next = std::min(next, std::min(expiry.next, again_at));
   }
   list_free(tables);
+  return next;
+}
+
+// What SQL functions do to tables, step by step, for a while. Returns when to come back, and in *more whether something
+// that is due was interrupted.
+TimestampTz run_table_jobs_due(bool* more) {
+  StartTransactionCommand();
+  List* const jobs = list_table_jobs(TopMemoryContext);
+  CommitTransactionCommand();
+  TimestampTz next = DT_NOEND;
+  bool const is_open = window_is_open();
+  for (int i = 0; i < list_length(jobs); i++) {
+    auto* const job = static_cast<TableJob*>(list_nth(jobs, i));
+    TimestampTz const now = GetCurrentTimestamp();
+    if (job->due > now) {
+      next = std::min(next, job->due);
+    } else if (!is_open) {
+      next = std::min(next, now + closed_window_us);
+    } else {
+      TimestampTz again_at = DT_NOEND;
+      TableTurn turn{job, false};
+      if (try_job({job->table, job->name}, run_table_turn, &turn, &again_at) && turn.more) *more = true;
+      next = std::min(next, again_at);
+    }
+  }
+  list_free_deep(jobs);
   return next;
 }
 
@@ -290,34 +319,44 @@ bool serve_once(List* indexes, TimestampTz* next_look) {
   for (int i = 0; i < count; i++) {
     Rest const rest = serve_index(list_nth_oid(indexes, i), false);
     more_soon = more_soon || rest.more_soon;
-    *next_look = Min(*next_look, rest.next_look);
+    *next_look = std::min(*next_look, rest.next_look);
     total += sizes[i] = rest.growing_size;
   }
   keep_to_buffer_size(indexes, sizes, total);
   pfree(sizes);
-  *next_look = Min(*next_look, empty_trash());
+  *next_look = std::min(*next_look, empty_trash());
   return more_soon;
 }
 
-}  // namespace
-
-TimestampTz work_in_database(Oid first) {
+TimestampTz work_once(Oid first, bool* more) {
   bool has_extension;
   List* const indexes = list_indexes(first, &has_extension);
   if (!has_extension) return GetCurrentTimestamp() + no_extension_us;
   idle();
   TimestampTz next_look;
   for (int round = 0; serve_once(indexes, &next_look) && round < idle_rounds_max; round++) {
-    sleep_ms(Sleep::worker_idle, Min(Max(settings.auto_flush_interval_ms, 1), idle_round_max_ms));
+    sleep_ms(Sleep::worker_idle, std::min(std::max(settings.auto_flush_interval_ms, 1), idle_round_max_ms));
     CHECK_FOR_INTERRUPTS();
     if (is_database_wanted()) proc_exit(0);
   }
-  next_look = Min(next_look, collect_versions_due());
-  next_look = Min(next_look, expire_claims_due());
+  next_look = std::min(next_look, collect_versions_due());
+  list_free(indexes);
+  next_look = std::min(next_look, expire_claims_due());
+  next_look = std::min(next_look, run_table_jobs_due(more));
   StartTransactionCommand();
-  next_look = Min(next_look, sweep_failures());
+  next_look = std::min(next_look, sweep_failures());
   CommitTransactionCommand();
   return next_look;
+}
+
+}  // namespace
+
+TimestampTz work_in_database(Oid first) {
+  for (;;) {
+    bool more = false;
+    TimestampTz const next_look = work_once(first, &more);
+    if (!more) return next_look;
+  }
 }
 
 }  // namespace strata::pg

@@ -3,8 +3,17 @@
 namespace strata::pg {
 namespace {
 
-enum Column : int { index_column, failures_column, first_column, last_column, next_column, state_column, text_column };
-constexpr int column_count = 7;
+enum Column : int {
+  relation_column,
+  failures_column,
+  first_column,
+  last_column,
+  next_column,
+  state_column,
+  text_column,
+  job_column
+};
+constexpr int column_count = 8;
 constexpr int64_t wait_least_us = 2 * USECS_PER_SEC;
 constexpr int64_t wait_most_us = int64_t(3600) * USECS_PER_SEC;
 
@@ -36,9 +45,10 @@ void scan_table(Relation table, Fn&& fn) {
 }
 
 template <class Fn>
-void find_row(Relation table, Oid index, Fn&& fn) {
+void find_row(Relation table, Job const& job, Fn&& fn) {
   scan_table(table, [&](HeapTuple row) {
-    if (DatumGetObjectId(column_of(table, row, index_column)) != index) return true;
+    if (DatumGetObjectId(column_of(table, row, relation_column)) != job.relation) return true;
+    if (strcmp(NameStr(*DatumGetName(column_of(table, row, job_column))), job.name) != 0) return true;
     fn(row);
     return false;
   });
@@ -50,16 +60,16 @@ int64_t wait_after(int failures) {
 
 }  // namespace
 
-TimestampTz next_try(Oid index) {
+TimestampTz next_try(Job const& job) {
   TimestampTz at = 0;
   Relation const table = open_table(AccessShareLock);
   if (!table) return 0;
-  find_row(table, index, [&](HeapTuple row) { at = DatumGetTimestampTz(column_of(table, row, next_column)); });
+  find_row(table, job, [&](HeapTuple row) { at = DatumGetTimestampTz(column_of(table, row, next_column)); });
   relation_close(table, AccessShareLock);
   return at;
 }
 
-void record_failure(Oid index, Failure const& failure) {
+void record_failure(Job const& job, Failure const& failure) {
   Relation const table = open_table(ShareRowExclusiveLock);
   if (!table) return;
   TimestampTz const now = GetCurrentTimestamp();
@@ -69,13 +79,16 @@ void record_failure(Oid index, Failure const& failure) {
   TimestampTz first = now;
   bool known = false;
   ItemPointerData old;
-  find_row(table, index, [&](HeapTuple row) {
+  find_row(table, job, [&](HeapTuple row) {
     known = true;
     old = row->t_self;
     failures = DatumGetInt32(column_of(table, row, failures_column)) + 1;
     first = DatumGetTimestampTz(column_of(table, row, first_column));
   });
-  values[index_column] = ObjectIdGetDatum(index);
+  NameData job_name;
+  namestrcpy(&job_name, job.name);
+  values[job_column] = NameGetDatum(&job_name);
+  values[relation_column] = ObjectIdGetDatum(job.relation);
   values[failures_column] = Int32GetDatum(failures);
   values[first_column] = TimestampTzGetDatum(first);
   values[last_column] = TimestampTzGetDatum(now);
@@ -90,10 +103,10 @@ void record_failure(Oid index, Failure const& failure) {
   relation_close(table, NoLock);
 }
 
-void forget_failure(Oid index) {
+void forget_failure(Job const& job) {
   Relation const table = open_table(ShareRowExclusiveLock);
   if (!table) return;
-  find_row(table, index, [&](HeapTuple row) { CatalogTupleDelete(table, &row->t_self); });
+  find_row(table, job, [&](HeapTuple row) { CatalogTupleDelete(table, &row->t_self); });
   relation_close(table, NoLock);
 }
 
@@ -103,7 +116,7 @@ TimestampTz sweep_failures() {
   Relation table = open_table(AccessShareLock);
   if (!table) return earliest;
   scan_table(table, [&](HeapTuple row) {
-    bool const exists = SearchSysCacheExists1(RELOID, column_of(table, row, index_column));
+    bool const exists = SearchSysCacheExists1(RELOID, column_of(table, row, relation_column));
     gone = gone || !exists;
     if (exists) earliest = Min(earliest, DatumGetTimestampTz(column_of(table, row, next_column)));
     return true;
@@ -111,7 +124,7 @@ TimestampTz sweep_failures() {
   relation_close(table, AccessShareLock);
   if (!gone || !(table = open_table(ShareRowExclusiveLock))) return earliest;
   scan_table(table, [&](HeapTuple row) {
-    if (!SearchSysCacheExists1(RELOID, column_of(table, row, index_column))) CatalogTupleDelete(table, &row->t_self);
+    if (!SearchSysCacheExists1(RELOID, column_of(table, row, relation_column))) CatalogTupleDelete(table, &row->t_self);
     return true;
   });
   relation_close(table, NoLock);

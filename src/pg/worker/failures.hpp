@@ -1,10 +1,17 @@
-// What background workers could not do: one row an index in strata.worker_failures, written after the failed
-// transaction, gone with the next success. A table, so that it needs no shared memory, survives restarts and is seen on
-// standbys. A failed index is left alone for a time that doubles with each failure.
+// What background workers could not do: one row for an index or table and a job in strata.worker_failures, written
+// after the failed transaction, gone with the next success. A table, so that it needs no shared memory, survives
+// restarts and is seen on standbys. What failed is left alone for a time that doubles with each failure.
 #pragma once
 #include "pg/postgres.hpp"
 
 namespace strata::pg {
+
+// What is done for an index or a table, by a name of less than NAMEDATALEN bytes.
+struct Job {
+  Oid relation;
+  char const* name;
+};
+constexpr char maintenance_job[] = "maintain";
 
 struct Failure {
   int sqlstate;
@@ -13,11 +20,12 @@ struct Failure {
 
 // All need a transaction. An extension whose table is not there has no failures and records none.
 
-// When the index may be tried again; 0 when nothing has failed.
-TimestampTz next_try(Oid index);
-void record_failure(Oid index, Failure const& failure);
-void forget_failure(Oid index);
-// Forgets indexes that are gone. Returns the earliest time at which one may be tried again, TIMESTAMP infinity if none.
+// When the job may be tried again; 0 when it has not failed.
+TimestampTz next_try(Job const& job);
+void record_failure(Job const& job, Failure const& failure);
+void forget_failure(Job const& job);
+// Forgets relations that are gone. Returns the earliest time at which one may be tried again, TIMESTAMP infinity if
+// none.
 TimestampTz sweep_failures();
 
 // Runs job(argument), which starts and commits transactions of its own. False after an error, which is then in the log

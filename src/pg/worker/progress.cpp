@@ -22,12 +22,13 @@ enum Slot : int {
 };
 static_assert(first_input_slot + progress_inputs_max / 2 <= PGSTAT_NUM_PROGRESS_PARAM);
 
-char const* const task_names[] = {nullptr, "reclaim", "seal",  "merge",    "compact",
-                                  "carry", "discard", "train", "calibrate"};
-static_assert(lengthof(task_names) == store::task_count);
+char const* const task_names[] = {nullptr,   "reclaim", "seal",      "merge",   "compact", "carry",
+                                  "discard", "train",   "calibrate", "archive", "move"};
+static_assert(lengthof(task_names) == store::task_count + table_task_count);
 
-char const* const phase_names[] = {nullptr, "sample", "cluster", "place", "write", "publish", "query", "reclaim"};
-static_assert(lengthof(phase_names) == store::phase_count);
+char const* const phase_names[] = {nullptr,   "sample", "cluster", "place",   "write",
+                                   "publish", "query",  "reclaim", "archive", "move"};
+static_assert(lengthof(phase_names) == store::phase_count + table_task_count);
 
 bool is_worker;
 
@@ -44,7 +45,8 @@ void show_activity(store::Task task) {
   // The look-ups took a catalog snapshot, which would hold back the horizon.
   InvalidateCatalogSnapshot();
   if (!space) return;
-  char* const text = psprintf("%s index %s", name, quote_qualified_identifier(space, relation));
+  char const* const kind = uint32_t(task) < store::task_count ? "index" : "table";
+  char* const text = psprintf("%s %s %s", name, kind, quote_qualified_identifier(space, relation));
   pgstat_report_activity(STATE_RUNNING, text);
   set_ps_display(text);
   pfree(text);
@@ -60,11 +62,11 @@ void wait_here() {
 }  // namespace
 
 char const* task_name(store::Task task) {
-  return uint32_t(task) < store::task_count ? task_names[uint32_t(task)] : nullptr;
+  return uint32_t(task) < lengthof(task_names) ? task_names[uint32_t(task)] : nullptr;
 }
 
 char const* phase_name(store::Phase phase) {
-  return uint32_t(phase) < store::phase_count ? phase_names[uint32_t(phase)] : nullptr;
+  return uint32_t(phase) < lengthof(phase_names) ? phase_names[uint32_t(phase)] : nullptr;
 }
 
 bool is_phase_name(char const* name) {
@@ -121,6 +123,11 @@ void note_phase(store::Phase phase, uint64_t done, uint64_t total) {
   pgstat_progress_update_multi_param(lengthof(slots), slots, values);
   char const* const stop = settings.debug_wait_at;
   if (is_new && stop && *stop && strcmp(stop, phase_name(phase)) == 0) wait_here();
+}
+
+void note_table_task(char const* name) {
+  for (uint32_t task = store::task_count; task < lengthof(task_names); task++)
+    if (strcmp(task_names[task], name) == 0) note_task(store::Task(task), nullptr, 0);
 }
 
 void visit_progress(void (*fn)(void* context, Progress const& progress), void* context) {

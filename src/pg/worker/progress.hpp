@@ -13,7 +13,7 @@ constexpr uint32_t progress_inputs_max = 24;
 struct Progress {
   int pid;
   Oid database;
-  Oid index;  // 0: a worker between two indexes
+  Oid index;  // or a table; 0: a worker between two of them
   bool is_worker;
   store::Task task;
   store::Phase phase;
@@ -25,8 +25,13 @@ struct Progress {
   uint32_t inputs[progress_inputs_max];
 };
 
-// From now on note_task() and note_phase() of this process are shown, for `index`. Not for processes that show a
-// command of the server, as VACUUM and CREATE INDEX do. Ends by end_progress() or an error.
+// Tasks on tables follow those on indexes; each has one phase, of the same name.
+constexpr uint32_t table_task_count = 2;
+constexpr auto archive_phase = store::Phase(store::phase_count);
+constexpr auto move_phase = store::Phase(store::phase_count + 1);
+
+// From now on note_task() and note_phase() of this process are shown, for `index`, which may be a table. Not for
+// processes that show a command of the server, as VACUUM and CREATE INDEX do. Ends by end_progress() or an error.
 void begin_progress(Oid index);
 void end_progress();
 
@@ -35,6 +40,8 @@ void end_progress();
 constexpr uint32 debug_lock_key = 5354;
 void note_task(store::Task task, ObjectId const* inputs, uint32_t count);
 void note_phase(store::Phase phase, uint64_t done, uint64_t total);
+// A task on a table, by its name.
+void note_table_task(char const* name);
 
 // From now on this process is a worker: what it does is its query in pg_stat_activity, too.
 void show_as_worker();

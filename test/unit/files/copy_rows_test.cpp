@@ -63,6 +63,23 @@ TEST(CopyRows, EveryCutIsSeen) {
   EXPECT_EQ(narrow.next(fields, 1), copy_rows_damaged);
 }
 
+TEST(CopyRows, FieldsAreDropped) {
+  std::string file = file_of(3);
+  bool const drop[] = {true, false};
+  CopyField fields[2];
+  size_t const size = drop_copy_fields(file.data(), file.size(), drop, fields, 2);
+  EXPECT_EQ(size, file.size() - 3 * 8);  // a length and an int each
+  CopyRows rows(std::string_view(file).substr(0, size));
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_EQ(rows.next(fields, 2), 1);
+    EXPECT_EQ(fields[0].size, 12u);
+  }
+  EXPECT_EQ(rows.next(fields, 2), copy_rows_end);
+  std::string other = file_of(1);
+  EXPECT_EQ(drop_copy_fields(other.data(), other.size(), drop, fields, 1), 0u);
+  EXPECT_EQ(drop_copy_fields(other.data(), other.size() - 1, drop, fields, 2), 0u);
+}
+
 // Part of the format of archives: the test vectors of FNV-1a, and fields that must not run together.
 TEST(KeyHash, Fixed) {
   uint64_t hash = key_hash_start;

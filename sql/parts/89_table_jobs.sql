@@ -1,0 +1,9 @@
+-- what background workers do to whole tables
+
+CREATE FUNCTION strata._table_jobs(OUT relation oid, OUT job name, OUT due timestamptz) RETURNS SETOF record
+  LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+  AS $$
+  SELECT c.relation, 'archive'::name, min(c.due) FROM strata._archive_candidates() c GROUP BY c.relation
+$$;
+COMMENT ON FUNCTION strata._table_jobs() IS
+  'work on tables and when it is due; a step of job X is strata._X_for_owner(table), which returns the milliseconds to wait before the next step, null after the last one';
