@@ -307,6 +307,29 @@ inline TM_Result delete_tuple(Relation table, ItemPointer tid, Snapshot snapshot
 #endif
 }
 
+// Deletes the row version as one that was moved to another table: whoever follows it is told so. Waits as delete_tuple
+// does; false when it is gone.
+inline bool move_tuple_away(Relation table, ItemPointer tid, CommandId command) {
+  TM_FailureData failure;
+#if PG_VERSION_NUM >= 190000
+  constexpr uint32 moved = TABLE_DELETE_CHANGING_PARTITION;
+  return table_tuple_delete(table, tid, command, moved, InvalidSnapshot, InvalidSnapshot, true, &failure) == TM_Ok;
+#else
+  return table_tuple_delete(table, tid, command, InvalidSnapshot, InvalidSnapshot, true, &failure, true) == TM_Ok;
+#endif
+}
+
+// Enters the new row of a slot in all indexes. Returns indexes that have to be asked again later.
+inline List* insert_index_entries(ResultRelInfo* table, TupleTableSlot* slot, EState* executor) {
+#if PG_VERSION_NUM >= 190000
+  return ExecInsertIndexTuples(table, executor, 0, slot, NIL, nullptr);
+#elif PG_VERSION_NUM >= 160000
+  return ExecInsertIndexTuples(table, slot, executor, false, false, nullptr, NIL, false);
+#else
+  return ExecInsertIndexTuples(table, slot, executor, false, false, nullptr, NIL);
+#endif
+}
+
 inline bool holds_lock(LOCKTAG const* tag, LOCKMODE mode) {
 #if PG_VERSION_NUM >= 170000
   return LockHeldByMe(tag, mode, false);

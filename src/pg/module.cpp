@@ -7,6 +7,7 @@
 #include "pg/am/scan_report.hpp"
 #include "pg/compat.hpp"
 #include "pg/page/object_cache.hpp"
+#include "pg/rows/tier_keys.hpp"
 #include "pg/settings.hpp"
 #include "pg/version/at_rewrite.hpp"
 #include "pg/version/collector.hpp"
@@ -32,5 +33,6 @@ void _PG_init(void) {
   strata::pg::register_history_writers();
   strata::pg::register_collector();
   strata::pg::register_visit_requests();
+  strata::pg::register_tier_keys();
   strata::pg::register_at_rewrite();
 }

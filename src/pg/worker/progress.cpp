@@ -1,6 +1,7 @@
 #include "pg/worker/progress.hpp"
 
 #include "pg/compat.hpp"
+#include "pg/entry.hpp"
 #include "pg/settings.hpp"
 
 namespace strata::pg {
@@ -157,3 +158,15 @@ void visit_progress(void (*fn)(void* context, Progress const& progress), void* c
 }
 
 }  // namespace strata::pg
+
+// (table, task), or nulls for its end
+STRATA_FUNCTION(show_task) {
+  using namespace strata::pg;
+  if (PG_ARGISNULL(0) || PG_ARGISNULL(1)) {
+    end_progress();
+    PG_RETURN_VOID();
+  }
+  begin_progress(PG_GETARG_OID(0));
+  note_table_task(text_to_cstring(PG_GETARG_TEXT_PP(1)));
+  PG_RETURN_VOID();
+}
