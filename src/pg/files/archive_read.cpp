@@ -18,6 +18,12 @@ namespace {
 
 constexpr size_t manifest_size_max = size_t{64} << 20;
 
+// A manifest is a file that anybody may have written: what is missing in it is no internal error.
+[[noreturn]] void raise_incomplete() {
+  ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED), errmsg("the manifest of the archive is not complete")));
+  pg_unreachable();
+}
+
 struct Texts {
   char** values;
   int count;
@@ -32,7 +38,7 @@ Texts texts_of(Datum array, Oid type) {
                     is_name ? TYPALIGN_CHAR : TYPALIGN_INT, &values, &nulls, &texts.count);
   texts.values = static_cast<char**>(palloc(sizeof(char*) * size_t(std::max(1, texts.count))));
   for (int i = 0; i < texts.count; i++) {
-    if (nulls[i]) elog(ERROR, "unexpected null in an array");
+    if (nulls[i]) raise_incomplete();
     texts.values[i] = is_name ? pstrdup(NameStr(*DatumGetName(values[i]))) : TextDatumGetCString(values[i]);
   }
   return texts;
@@ -111,7 +117,7 @@ Key key_of(Datum array) {
   bool* nulls;
   deconstruct_array(DatumGetArrayTypeP(array), BYTEAOID, -1, false, TYPALIGN_INT, &key.fields, &nulls, &key.count);
   for (int i = 0; i < key.count; i++)
-    if (nulls[i]) elog(ERROR, "unexpected null in a key");
+    if (nulls[i]) raise_incomplete();
   return key;
 }
 
@@ -156,11 +162,11 @@ int* positions_of(Datum array, int expected) {
   bool* nulls;
   int count;
   deconstruct_array(DatumGetArrayTypeP(array), INT4OID, sizeof(int32), true, TYPALIGN_INT, &values, &nulls, &count);
-  if (count != expected) elog(ERROR, "key columns and key differ in number");
+  if (count != expected) raise_incomplete();
   auto* const positions = static_cast<int*>(palloc(sizeof(int) * size_t(std::max(1, count))));
   for (int i = 0; i < count; i++) {
     positions[i] = nulls[i] ? -1 : DatumGetInt32(values[i]) - 1;
-    if (positions[i] < 0) elog(ERROR, "no such key column");
+    if (positions[i] < 0) raise_incomplete();
   }
   return positions;
 }
@@ -223,7 +229,7 @@ STRATA_FUNCTION(load_archive) {
   Texts const computed = texts_of(needed_argument(fcinfo, 3, "computed"), NAMEOID);
   source.files = texts_of(needed_argument(fcinfo, 4, "files"), TEXTOID);
   source.checksums = texts_of(needed_argument(fcinfo, 5, "sha256"), TEXTOID);
-  if (source.files.count != source.checksums.count) elog(ERROR, "files and checksums differ in number");
+  if (source.files.count != source.checksums.count) raise_incomplete();
   List* columns = NIL;
   source.field_count = names.count;
   if (computed.count > 0) {
