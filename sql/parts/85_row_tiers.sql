@@ -1,4 +1,4 @@
--- row tiers: rows of one table in two tablespaces, moved by a column that says how old they are
+-- row tiers: rows of one table in two tablespaces, moved by a column that says how old they are, or by what is searched
 --
 -- The table stays the hot tier. The cold one inherits from it, so that a statement about the table reaches both, and
 -- names, keys, privileges, policies and views stay what they are.
@@ -6,17 +6,21 @@
 CREATE TABLE strata.row_tier (
   relation regclass CONSTRAINT row_tier_pkey PRIMARY KEY,
   cold regclass NOT NULL UNIQUE,
-  by_column name NOT NULL,
+  by_column name,
   cold_after interval,
   batch_rows int NOT NULL CHECK (batch_rows BETWEEN 1 AND 1000000),
   batch_pause interval NOT NULL CHECK (batch_pause BETWEEN '0' AND '1 hour'),
   moved_rows bigint NOT NULL DEFAULT 0,
   returned_rows bigint NOT NULL DEFAULT 0,
   moved_at timestamptz,
-  looked_at timestamptz
+  looked_at timestamptz,
+  watched_since timestamptz,
+  watched_blocks bigint
 );
 COMMENT ON TABLE strata.row_tier IS 'tables with row tiers; see the view strata.row_tiers';
+COMMENT ON COLUMN strata.row_tier.by_column IS 'null: by access';
 COMMENT ON COLUMN strata.row_tier.looked_at IS 'when nothing was left to move';
+COMMENT ON COLUMN strata.row_tier.watched_since IS 'by access: since when searches are watched for rows of the first watched_blocks blocks';
 SELECT pg_catalog.pg_extension_config_dump('strata.row_tier', '');
 CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE ON strata.row_tier
   FOR EACH ROW EXECUTE FUNCTION strata._policy_guard();
@@ -90,7 +94,8 @@ CREATE FUNCTION strata._tier_effects("table" regclass, by_column name) RETURNS T
   FROM pg_trigger WHERE tgrelid = "table" AND NOT tgisinternal AND tgtype & 1 = 1 AND tgtype & 24 <> 0
   UNION ALL
   SELECT 'changes', format('column "%s"', by_column), 'no index begins with it: each batch of rows to move is looked for in the whole table'
-  WHERE NOT EXISTS (SELECT FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am m ON m.oid = c.relam
+  WHERE by_column IS NOT NULL
+    AND NOT EXISTS (SELECT FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am m ON m.oid = c.relam
                     JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
                     WHERE i.indrelid = "table" AND a.attname = by_column AND m.amname IN ('btree', 'brin') AND i.indpred IS NULL)
   UNION ALL
@@ -98,11 +103,13 @@ CREATE FUNCTION strata._tier_effects("table" regclass, by_column name) RETURNS T
   FROM pg_publication WHERE puballtables
   UNION ALL
   SELECT 'changes', v.object, v.consequence FROM (VALUES
+    (CASE WHEN by_column IS NULL THEN 'access' END, 'is known of parts of the table, not of rows: a part in which no sampled search found a row for as long as cold_after is cold'),
     ('COPY ... TO', 'writes the hot tier; COPY (SELECT * FROM ...) TO writes all rows'),
     ('SELECT ... FROM ONLY', 'reads the hot tier'),
     ('VACUUM, REINDEX, CLUSTER, CREATE INDEX', 'reach the hot tier; autovacuum takes care of both, and a new index is made for the cold one with the next run'),
     ('UPDATE, DELETE', 'that meets a row on its way ends with SQLSTATE 40001: try it again'),
     ('new foreign keys to the table', 'see the hot tier only')) AS v(object, consequence)
+  WHERE v.object IS NOT NULL
   UNION ALL
   SELECT 'stays', 'INSERT, ON CONFLICT, COPY ... FROM, SELECT *, views, privileges, policies, columns, defaults, identity, sequences, pg_dump', 'as they are' $$;
 COMMENT ON FUNCTION strata._tier_effects(regclass, name) IS 'what row tiers mean for a table';
@@ -120,6 +127,21 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION strata._require_no_refusal(regclass) IS 'error when a table cannot have row tiers';
 
+CREATE FUNCTION strata._ivf_indexes("table" regclass) RETURNS SETOF regclass
+  LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+  AS $$
+  SELECT i.indexrelid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am m ON m.oid = c.relam
+  WHERE i.indrelid = "table" AND i.indisvalid AND m.amname = 'ivf' $$;
+COMMENT ON FUNCTION strata._ivf_indexes(regclass) IS 'the ivf indexes of a table';
+
+-- A column of that name goes before the word.
+CREATE FUNCTION strata._tier_column("table" regclass, by name) RETURNS name
+  LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+  AS $$
+  SELECT CASE WHEN by <> 'access' OR EXISTS (SELECT FROM pg_attribute WHERE attrelid = "table" AND attname = by AND attnum > 0 AND NOT attisdropped)
+         THEN by END $$;
+COMMENT ON FUNCTION strata._tier_column(regclass, name) IS 'the column by which rows are moved; null: by access';
+
 CREATE FUNCTION strata._check_tier_arguments(
     "table" regclass, by_column name, cold_after interval, batch_rows int, batch_pause interval) RETURNS void
   LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -127,12 +149,18 @@ CREATE FUNCTION strata._check_tier_arguments(
 DECLARE
   type oid := (SELECT atttypid FROM pg_attribute WHERE attrelid = "table" AND attname = by_column AND attnum > 0 AND NOT attisdropped);
 BEGIN
-  IF type IS NULL THEN
+  IF by_column IS NULL THEN
+    IF NOT EXISTS (SELECT FROM strata._ivf_indexes("table")) THEN
+      RAISE EXCEPTION 'table "%" has no ivf index: nobody knows what is searched', "table" USING ERRCODE = 'object_not_in_prerequisite_state',
+        HINT = 'Move its rows by a column, or create the index first.';
+    END IF;
+  ELSIF type IS NULL THEN
     RAISE EXCEPTION 'table "%" has no column "%"', "table", by_column USING ERRCODE = 'undefined_column',
-      HINT = 'Rows are moved by a column of type timestamptz, timestamp or date.';
+      HINT = 'Rows are moved by a column of type timestamptz, timestamp or date, or by access.';
   ELSIF type NOT IN ('timestamptz'::regtype, 'timestamp'::regtype, 'date'::regtype) THEN
     RAISE EXCEPTION 'column "%" is of type %, not timestamptz, timestamp or date', by_column, type::regtype USING ERRCODE = 'datatype_mismatch';
-  ELSIF cold_after < interval '0' OR batch_rows IS NULL OR batch_rows NOT BETWEEN 1 AND 1000000
+  END IF;
+  IF cold_after < interval '0' OR batch_rows IS NULL OR batch_rows NOT BETWEEN 1 AND 1000000
         OR batch_pause IS NULL OR batch_pause NOT BETWEEN interval '0' AND interval '1 hour' THEN
     RAISE EXCEPTION 'cold_after may not be negative, batch_rows is in 1 .. 1000000, batch_pause in 0 .. 1 hour' USING ERRCODE = 'invalid_parameter_value';
   END IF;
@@ -145,15 +173,20 @@ CREATE FUNCTION strata.enable_row_tiers(
   RETURNS TABLE (effect text, object text, consequence text)
   LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
   AS $$
+DECLARE
+  by_column name := strata._tier_column("table", by);
 BEGIN
-  PERFORM strata._check_tier_arguments("table", by, cold_after, batch_rows, batch_pause);
-  RETURN QUERY SELECT e.* FROM strata._tier_effects("table", by) e;
+  IF by IS NULL THEN
+    RAISE EXCEPTION 'by must not be null' USING ERRCODE = 'null_value_not_allowed', HINT = 'Name a column, or access.';
+  END IF;
+  PERFORM strata._check_tier_arguments("table", by_column, cold_after, batch_rows, batch_pause);
+  RETURN QUERY SELECT e.* FROM strata._tier_effects("table", by_column) e;
   IF NOT dry_run THEN
-    PERFORM strata._make_row_tiers("table", cold_tablespace, by, cold_after, batch_rows, batch_pause, cold_table);
+    PERFORM strata._make_row_tiers("table", cold_tablespace, by_column, cold_after, batch_rows, batch_pause, cold_table);
   END IF;
 END $$;
 COMMENT ON FUNCTION strata.enable_row_tiers(regclass, name, name, interval, int, interval, name, boolean) IS
-  'gives a table a cold tier in another tablespace, to which rows are moved whose column "by" is older than cold_after; returns what that means, with dry_run without doing it';
+  'gives a table a cold tier in another tablespace, to which rows are moved whose column "by" is older than cold_after, or with by => access those that no search has found for so long; returns what that means, with dry_run without doing it';
 
 CREATE FUNCTION strata._make_row_tiers(
     "table" regclass, cold_tablespace name, by_column name, cold_after interval, batch_rows int, batch_pause interval, cold_table name) RETURNS void
@@ -345,13 +378,13 @@ CREATE FUNCTION strata._set_row_tiers("table" regclass, by name, cold_after inte
 DECLARE
   tier strata.row_tier := strata._row_tier("table");
 BEGIN
-  tier.by_column := coalesce(by, tier.by_column);
+  IF by IS NOT NULL THEN tier.by_column := strata._tier_column("table", by); END IF;
   tier.cold_after := coalesce(cold_after, tier.cold_after);
   tier.batch_rows := coalesce(batch_rows, tier.batch_rows);
   tier.batch_pause := coalesce(batch_pause, tier.batch_pause);
   PERFORM strata._check_tier_arguments("table", tier.by_column, tier.cold_after, tier.batch_rows, tier.batch_pause);
-  UPDATE strata.row_tier t SET (by_column, cold_after, batch_rows, batch_pause, looked_at)
-    = (tier.by_column, tier.cold_after, tier.batch_rows, tier.batch_pause, NULL) WHERE t.relation = "table";
+  UPDATE strata.row_tier t SET (by_column, cold_after, batch_rows, batch_pause, looked_at, watched_since)
+    = (tier.by_column, tier.cold_after, tier.batch_rows, tier.batch_pause, NULL, CASE WHEN by IS NULL THEN t.watched_since END) WHERE t.relation = "table";
   PERFORM strata._request_visit();
 END $$;
 COMMENT ON FUNCTION strata._set_row_tiers(regclass, name, interval, int, interval) IS 'implementation of strata.set_row_tiers()';
@@ -375,19 +408,80 @@ CREATE FUNCTION strata.__move_for_owner("table" regclass) RETURNS int
   AS 'SELECT strata._move_some("table", false)';
 COMMENT ON FUNCTION strata.__move_for_owner(regclass) IS 'implementation of strata._move_for_owner()';
 
+-- Rows of the hot tier that have grown old, else rows of the cold one that have become young again, locked.
+CREATE FUNCTION strata._rows_by_column(tier strata.row_tier, OUT rows tid[], OUT is_return boolean)
+  LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET row_security = off
+  AS $$
+DECLARE
+  border text := format('(now() - $1)::%s', (SELECT format_type(atttypid, NULL) FROM pg_attribute
+                                             WHERE attrelid = tier.relation AND attname = tier.by_column AND NOT attisdropped));
+BEGIN
+  is_return := false;
+  EXECUTE format('SELECT array_agg(c) FROM (SELECT ctid AS c FROM ONLY %s WHERE %I < %s LIMIT $2 FOR UPDATE SKIP LOCKED) x', tier.relation, tier.by_column, border)
+    INTO rows USING tier.cold_after, tier.batch_rows;
+  IF rows IS NULL THEN
+    is_return := true;
+    EXECUTE format('SELECT array_agg(c) FROM (SELECT ctid AS c FROM ONLY %s WHERE %I >= %s LIMIT $2 FOR UPDATE SKIP LOCKED) x', tier.cold, tier.by_column, border)
+      INTO rows USING tier.cold_after, tier.batch_rows;
+  END IF;
+END $$;
+COMMENT ON FUNCTION strata._rows_by_column(strata.row_tier) IS 'a batch of rows to move, by the column that says how old they are';
+
+-- Parts of the hot tier, as strata.stat_access_ranges has them, where no sampled search found a row since they are
+-- watched; else parts of the cold one that searches find rows in four times as often as in others. Nothing when too few
+-- searches were sampled to tell: eight rows a part.
+CREATE FUNCTION strata._rows_by_access(tier strata.row_tier, OUT rows tid[], OUT is_return boolean)
+  LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET row_security = off
+  AS $$
+DECLARE
+  part record;
+  more tid[];
+BEGIN
+  FOR part IN
+    WITH hot AS MATERIALIZED (
+      SELECT r.* FROM strata._ivf_indexes(tier.relation) i, LATERAL strata.list_access_ranges(i) r
+    ), cold AS MATERIALIZED (
+      SELECT r.* FROM strata._ivf_indexes(tier.cold) i, LATERAL strata.list_access_ranges(i) r
+    ), width AS (
+      SELECT min(last_block - first_block + 1) AS blocks, sum(samples) AS samples FROM hot
+    )
+    SELECT false AS is_return, b AS first_block, b + w.blocks - 1 AS last_block
+    FROM width w, generate_series(0, tier.watched_blocks - 1, w.blocks) b
+    WHERE w.samples >= 8 * ceil(tier.watched_blocks::numeric / w.blocks)
+      AND NOT EXISTS (SELECT FROM hot h WHERE h.first_block < b + w.blocks AND h.last_block >= b)
+    UNION ALL
+    SELECT true, c.first_block, c.last_block FROM cold c, LATERAL (SELECT count(*) AS parts, sum(samples) AS samples FROM cold) a
+    WHERE c.samples >= 8 AND c.samples * least(64, ceil(pg_relation_size(tier.cold)::numeric / current_setting('block_size')::int / (c.last_block - c.first_block + 1))) >= 4 * a.samples
+    ORDER BY 1, 2
+  LOOP
+    EXIT WHEN cardinality(rows) >= tier.batch_rows OR part.is_return AND NOT is_return AND rows IS NOT NULL;
+    is_return := part.is_return;
+    EXECUTE format('SELECT array_agg(c) FROM (SELECT ctid AS c FROM ONLY %s WHERE ctid >= %L AND ctid < %L LIMIT $1 FOR UPDATE SKIP LOCKED) x',
+                   CASE WHEN is_return THEN tier.cold ELSE tier.relation END, format('(%s,0)', part.first_block), format('(%s,0)', part.last_block + 1))
+      INTO more USING tier.batch_rows - coalesce(cardinality(rows), 0);
+    rows := rows || more;
+  END LOOP;
+END $$;
+COMMENT ON FUNCTION strata._rows_by_access(strata.row_tier) IS 'a batch of rows to move, by what searches find';
+
+-- What was counted is lost when the server ends; then the watch begins anew.
+CREATE FUNCTION strata._watch_over(tier strata.row_tier) RETURNS boolean
+  LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+  AS $$SELECT coalesce(tier.watched_since >= pg_postmaster_start_time() AND tier.watched_since + tier.cold_after <= clock_timestamp(), false)$$;
+COMMENT ON FUNCTION strata._watch_over(strata.row_tier) IS 'whether searches were watched for long enough to tell which parts are cold';
+
 CREATE FUNCTION strata._move_some("table" regclass, wait boolean) RETURNS int
   -- Policies must not keep rows where they are silently.
   LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET row_security = off
   AS $$
 DECLARE
   tier strata.row_tier := strata._row_tier("table");
-  border text := format('(now() - $1)::%s', (SELECT format_type(atttypid, NULL) FROM pg_attribute
-                                             WHERE attrelid = "table" AND attname = tier.by_column AND NOT attisdropped));
   rows tid[];
+  is_return boolean;
   moved bigint := 0;
   returned bigint := 0;
 BEGIN
-  IF border IS NULL THEN PERFORM strata._check_tier_arguments("table", tier.by_column, tier.cold_after, tier.batch_rows, tier.batch_pause); END IF;
+  PERFORM strata._check_tier_arguments("table", tier.by_column, tier.cold_after, tier.batch_rows, tier.batch_pause);
   IF tier.cold_after IS NULL THEN RETURN NULL; END IF;
   -- One mover at a time: two would only wait for each other.
   IF wait THEN
@@ -396,14 +490,20 @@ BEGIN
     RETURN NULL;
   END IF;
   PERFORM strata._sync_tiers("table");
-  EXECUTE format('SELECT array_agg(c) FROM (SELECT ctid AS c FROM ONLY %s WHERE %I < %s LIMIT $2 FOR UPDATE SKIP LOCKED) x', "table", tier.by_column, border)
-    INTO rows USING tier.cold_after, tier.batch_rows;
-  IF rows IS NOT NULL THEN
+  IF tier.by_column IS NOT NULL THEN
+    SELECT * INTO rows, is_return FROM strata._rows_by_column(tier);
+  ELSIF strata._watch_over(tier) THEN
+    SELECT * INTO rows, is_return FROM strata._rows_by_access(tier);
+  END IF;
+  IF rows IS NOT NULL AND NOT is_return THEN
     moved := strata._move_rows("table", tier.cold, rows);
-  ELSE
-    EXECUTE format('SELECT array_agg(c) FROM (SELECT ctid AS c FROM ONLY %s WHERE %I >= %s LIMIT $2 FOR UPDATE SKIP LOCKED) x', tier.cold, tier.by_column, border)
-      INTO rows USING tier.cold_after, tier.batch_rows;
-    IF rows IS NOT NULL THEN returned := strata._move_rows(tier.cold, "table", rows); END IF;
+  ELSIF rows IS NOT NULL THEN
+    returned := strata._move_rows(tier.cold, "table", rows);
+  END IF;
+  -- Rows come and go: what is left is watched for another time.
+  IF tier.by_column IS NULL AND rows IS NULL AND (tier.watched_since IS NULL OR tier.watched_since < pg_postmaster_start_time() OR strata._watch_over(tier)) THEN
+    UPDATE strata.row_tier t SET watched_since = clock_timestamp(), watched_blocks = pg_relation_size("table") / current_setting('block_size')::int
+    WHERE t.relation = "table";
   END IF;
   UPDATE strata.row_tier t
   SET moved_rows = t.moved_rows + moved, returned_rows = t.returned_rows + returned,
@@ -436,10 +536,11 @@ END $$;
 COMMENT ON PROCEDURE strata.run_row_tiering(regclass) IS 'moves all rows between the tiers of a table that are in the wrong one, batch by batch, each a transaction';
 
 CREATE VIEW strata.row_tiers AS
-  SELECT t.relation AS "table", t.cold AS cold_table, coalesce(s.spcname, d.spcname) AS cold_tablespace, t.by_column AS by, t.cold_after,
+  SELECT t.relation AS "table", t.cold AS cold_table, coalesce(s.spcname, d.spcname) AS cold_tablespace, coalesce(t.by_column, 'access') AS by, t.cold_after,
          t.batch_rows, t.batch_pause, greatest(h.reltuples, 0)::bigint AS hot_rows, greatest(c.reltuples, 0)::bigint AS cold_rows,
          pg_catalog.pg_total_relation_size(t.relation) AS hot_bytes, pg_catalog.pg_total_relation_size(t.cold) AS cold_bytes,
-         t.moved_rows, t.returned_rows, t.moved_at, t.looked_at
+         t.moved_rows, t.returned_rows, t.moved_at, t.looked_at,
+         CASE WHEN t.by_column IS NULL THEN t.watched_since END AS watched_since
   FROM strata.row_tier t
   JOIN pg_catalog.pg_class h ON h.oid = t.relation JOIN pg_catalog.pg_class c ON c.oid = t.cold
   JOIN pg_catalog.pg_database b ON b.datname = pg_catalog.current_database() JOIN pg_catalog.pg_tablespace d ON d.oid = b.dattablespace
@@ -448,7 +549,7 @@ CREATE VIEW strata.row_tiers AS
 COMMENT ON VIEW strata.row_tiers IS 'tables with row tiers that may be read';
 COMMENT ON COLUMN strata.row_tiers."table" IS 'the table, which holds the hot rows itself';
 COMMENT ON COLUMN strata.row_tiers.cold_table IS 'where its cold rows are';
-COMMENT ON COLUMN strata.row_tiers.by IS 'the column that says how old a row is';
+COMMENT ON COLUMN strata.row_tiers.by IS 'the column that says how old a row is; access: what searches find';
 COMMENT ON COLUMN strata.row_tiers.cold_after IS 'age from which on rows are cold; null: none is moved';
 COMMENT ON COLUMN strata.row_tiers.batch_rows IS 'rows moved in one transaction';
 COMMENT ON COLUMN strata.row_tiers.batch_pause IS 'wait between two of them';
@@ -458,4 +559,5 @@ COMMENT ON COLUMN strata.row_tiers.moved_rows IS 'rows ever moved to the cold ti
 COMMENT ON COLUMN strata.row_tiers.returned_rows IS 'rows ever moved back, since they had become young again';
 COMMENT ON COLUMN strata.row_tiers.moved_at IS 'when a batch was moved last';
 COMMENT ON COLUMN strata.row_tiers.looked_at IS 'when nothing was left to move';
+COMMENT ON COLUMN strata.row_tiers.watched_since IS 'by access: since when searches are watched; after cold_after rows move, and the watch begins anew';
 GRANT SELECT ON strata.row_tiers TO PUBLIC;

@@ -9,7 +9,9 @@ namespace {
 bool is_sampled() {
   // Sessions of few scans would else all be sampled, or none.
   static uint32 scan_number = uint32(MyProcPid);
-  return scan_number++ % access_sample_scans == 0;
+  uint32 const number = scan_number++;
+  // Any one of so many: of a query with two scans always the same would else be sampled.
+  return number % access_sample_scans == murmurhash32(number / access_sample_scans) % access_sample_scans;
 }
 
 }  // namespace
