@@ -176,6 +176,15 @@ SELECT complaint(statement) FROM unnest(ARRAY[
 SELECT (SELECT count(*) FROM ONLY mine) AS hot, (SELECT count(*) FROM mine) AS total;
 SELECT strata.disable_row_tiers('mine');
 SELECT count(*) FROM ONLY mine;
+-- The trigger elsewhere.
+CREATE TABLE odd (id int PRIMARY KEY, n int) PARTITION BY RANGE (id);
+CREATE TABLE odd_part PARTITION OF odd DEFAULT;
+CREATE TRIGGER each BEFORE INSERT ON odd_part FOR EACH ROW EXECUTE FUNCTION strata.tier_key();
+CREATE TABLE lone (id int PRIMARY KEY);
+CREATE TRIGGER each BEFORE INSERT OR DELETE ON lone FOR EACH ROW EXECUTE FUNCTION strata.tier_key();
+CREATE TRIGGER every BEFORE UPDATE ON lone EXECUTE FUNCTION strata.tier_key();
+SELECT complaint(statement) FROM unnest('{INSERT INTO odd VALUES (1),INSERT INTO lone VALUES (1),UPDATE lone SET id = 2,DELETE FROM lone,SELECT strata.tier_key()}'::text[]) statement;
+DROP TABLE odd, lone;
 -- Tiers go with their table.
 CREATE TABLE other (at date);
 SELECT count(*) > 0 AS told FROM strata.enable_row_tiers('other', 'pg_default', 'at', '1 year');

@@ -89,8 +89,19 @@ Oid parent_of(Oid child) {
   return parent;
 }
 
+bool is_plain(Relation table) {
+  return table->rd_rel->relkind == RELKIND_RELATION && table->rd_rel->relam == HEAP_TABLE_AM_OID;
+}
+
 void add_keys(TierKeys* keys, Relation table, Oid other_oid) {
   Relation const other = table_open(other_oid, AccessShareLock);
+  // Rows go from one to the other without asking for privileges.
+  if (!is_plain(table) || !is_plain(other) || table->rd_rel->relowner != other->rd_rel->relowner) {
+    ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                    errmsg("\"%s\" and \"%s\" are not tiers of one table", RelationGetRelationName(table),
+                           RelationGetRelationName(other)),
+                    errhint("They need to be ordinary tables of one owner.")));
+  }
   ListCell* cell;
   List* const oids = RelationGetIndexList(table);
   foreach (cell, oids) {
@@ -262,8 +273,11 @@ void register_tier_keys() {
 
 STRATA_FUNCTION(tier_key) {
   using namespace strata::pg;
-  if (!CALLED_AS_TRIGGER(fcinfo)) elog(ERROR, "not called as a trigger");
-  auto const* const call = reinterpret_cast<TriggerData*>(fcinfo->context);
+  auto const* const call = CALLED_AS_TRIGGER(fcinfo) ? reinterpret_cast<TriggerData*>(fcinfo->context) : nullptr;
+  if (!call || !TRIGGER_FIRED_FOR_ROW(call->tg_event) || TRIGGER_FIRED_BY_DELETE(call->tg_event)) {
+    ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+                    errmsg("strata.tier_key() is for rows that are inserted or updated")));
+  }
   bool const is_update = TRIGGER_FIRED_BY_UPDATE(call->tg_event), is_before = TRIGGER_FIRED_BEFORE(call->tg_event);
   HeapTuple const row = is_update ? call->tg_newtuple : call->tg_trigtuple;
   TupleDesc const columns = RelationGetDescr(call->tg_relation);
