@@ -96,6 +96,16 @@ like(sql($node, q{SET enable_seqscan = off; EXPLAIN (COSTS OFF)
     qr/Merge Append.*Index Scan using items_v .*Index Scan using items_cold_v_idx /s,
     'a view, too, reads both tiers by their indexes');
 
+# What fails is shown, and left alone for a while.
+my $failure = q{SELECT job, last_sqlstate, errors > 0 FROM strata.stat_worker
+  WHERE "table" = 'items'::regclass AND errors > 0};
+sql($node, q{ALTER TABLE items_cold NO INHERIT items});
+sql($node, q{SELECT strata.set_row_tiers('items', cold_after => '29 days')});
+wait_until($node, $failure, 'move|55000|t', 'a cold tier that is none: the failure is shown');
+sql($node, q{ALTER TABLE items_cold INHERIT items});
+sql($node, q{UPDATE strata.worker_failures SET next_try = now(); SELECT strata._request_visit()});
+wait_until($node, 'SELECT count(*) FROM strata.worker_failures', '0', 'and forgotten when it is put right');
+
 # Writers beside the mover: upserts of all keys, each of which counts.
 sql($node, q{ALTER TABLE items ADD n int NOT NULL DEFAULT 0; ALTER TABLE items DROP CONSTRAINT items_kind_fkey});
 my @writers;
