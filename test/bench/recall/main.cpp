@@ -9,6 +9,7 @@
 #include "macro/generate.hpp"
 #include "macro/ground_truth.hpp"
 #include "macro/readers.hpp"
+#include "recall/filtered.hpp"
 #include "recall/memory_index.hpp"
 
 namespace strata::bench {
@@ -34,6 +35,7 @@ char const* const usage =
   --work N                       codes that a calibration may scan, in millions
   --k LIST --targets LIST        (1,10,100) (0.9,0.95,0.98,0.99)
   --probes N                     a fixed number of lists instead of the targets
+  --filter LIST                  searches with filters that let such shares of the rows through, see README.md
 )";
 
 struct Options {
@@ -44,7 +46,7 @@ struct Options {
   double noise = 0, replace = 0, late = 0;
   bool between = false, sorted = false;
   std::vector<uint32_t> k = {1, 10, 100};
-  std::vector<double> targets = {0.9, 0.95, 0.98, 0.99};
+  std::vector<double> targets = {0.9, 0.95, 0.98, 0.99}, shares;
 };
 
 template <class Number>
@@ -85,6 +87,8 @@ Options parse(int count, char** arguments) {
       options.k = numbers<uint32_t>(value);
     else if (name == "--targets")
       options.targets = numbers<double>(value);
+    else if (name == "--filter")
+      options.shares = numbers<double>(value);
     else if (name == "--noise")
       options.noise = numbers<double>(value).at(0);
     else if (name == "--replace")
@@ -309,7 +313,8 @@ void print_table(Options const& options, MemoryIndex& index, Matrix const& queri
 int run(Options const& options) {
   Metric const metric = parse_metric(options.metric);
   Data const data = load(options);
-  MemoryIndex index(data.base, metric);
+  FilterLabels const labels = make_filter_labels(data.base, metric, options.shares, options.seed);
+  MemoryIndex index(data.base, metric, labels.columns);
   std::vector<uint32_t> const rows = fill(options, data, index);
   Matrix live(rows.size(), data.base.dim());
   std::vector<int64_t> number_of(data.base.rows(), -1);
@@ -325,6 +330,10 @@ int run(Options const& options) {
       static_cast<unsigned long long>(shape.segments), static_cast<unsigned long long>(shape.epochs), shape.list_count,
       static_cast<unsigned long long>(shape.listed_rows), static_cast<unsigned long long>(shape.other_rows),
       static_cast<unsigned long long>(shape.calibrated_rows));
+  if (!options.shares.empty()) {
+    print_filtered(index, data.base, data.queries, metric, rows, labels, options.k, options.targets, options.seed);
+    return 0;
+  }
   std::printf("%5s %7s %8s %7s %8s %9s %9s %9s %8s %8s %8s\n", "k", "target", "recall", "+-", "over", "low 10th",
               "lists", "codes", "refined", "fetched", "further");
   uint32_t const k_max = *std::max_element(options.k.begin(), options.k.end());

@@ -33,9 +33,12 @@ strata::Metric store_metric(Metric metric) {
 
 }  // namespace
 
-MemoryIndex::MemoryIndex(Matrix const& base, Metric metric) : base_(base), metric_(store_metric(metric)) {
+MemoryIndex::MemoryIndex(Matrix const& base, Metric metric, std::vector<std::vector<uint32_t>> const& labels)
+    : base_(base), labels_(labels), metric_(store_metric(metric)) {
   pager_.horizon = UINT64_MAX;
-  check(store::create_index(pager_, store::meta_for(base.dim(), metric_, mix64(base.dim()))));
+  std::vector<format::ColumnDisk> const columns(labels.size(), {format::ColumnKind::fixed, 4, 0, 0});
+  check(store::create_index(pager_, store::meta_for(base.dim(), metric_, mix64(base.dim()), columns.data(),
+                                                    uint32_t(columns.size()))));
 }
 
 template <class Fn>
@@ -64,7 +67,10 @@ void MemoryIndex::insert(uint32_t row) {
     check(store::read_meta(pager_, &meta));
     inserter = store::open_inserter(pager_, meta, lane);
   }
-  check(store::insert_row(pager_, *inserter, tid_of_row(row), 0, row, "", base_.row(row)));
+  format::ColumnsShape const& shape = inserter->shape.columns;
+  std::vector<std::byte> columns(shape.total_size + 1);
+  for (uint32_t i = 0; i < shape.count; i++) format::set_column(shape, i, labels_[i][row], false, columns.data());
+  check(store::insert_row(pager_, *inserter, tid_of_row(row), 0, row, columns.data(), base_.row(row)));
 }
 
 void MemoryIndex::remove(std::vector<bool> const& dead) {
@@ -152,6 +158,7 @@ void MemoryIndex::search(float const* query, uint32_t k, store::SearchOptions co
   work->refined_count += search->counters.refined_count;
   work->fetched_count += search->counters.candidate_count;
   work->advance_count += search->counters.advance_count;
+  work->gather_count += search->counters.gather_count;
   pager_.free_memory();
   inserters_.clear();
 }

@@ -41,12 +41,14 @@ struct SearchWork {
   uint64_t refined_count = 0;
   uint64_t fetched_count = 0;  // rows whose exact distance was taken
   uint64_t advance_count = 0;  // times it had to look further
+  uint64_t gather_count = 0;   // times it evaluated all rows that pass the filter
 };
 
 class MemoryIndex {
  public:
-  // `base`: rows by number, normalised under cosine; outlives the index.
-  MemoryIndex(Matrix const& base, Metric metric);
+  // `base`: rows by number, normalised under cosine; outlives the index. `labels`: filter columns, a label for each
+  // row; the same.
+  MemoryIndex(Matrix const& base, Metric metric, std::vector<std::vector<uint32_t>> const& labels);
 
   void insert(uint32_t row);
   void remove(std::vector<bool> const& dead);  // by row number; as VACUUM does
@@ -75,6 +77,7 @@ class MemoryIndex {
   store::Manifest manifest();
 
   Matrix const& base_;
+  std::vector<std::vector<uint32_t>> const& labels_;
   strata::Metric metric_;
   MemoryPager pager_;
   std::map<uint32_t, store::Inserter*> inserters_;
