@@ -2,6 +2,7 @@
 #pragma once
 #include "core/sets/bloom.hpp"
 #include "store/column_reader.hpp"
+#include "store/ordered_codes.hpp"
 
 namespace strata::store::detail {
 
@@ -82,6 +83,8 @@ Status check_columns(P& pager, IndexShape const& shape, ManifestObject const& ob
     load(StreamKind::column_order, &column.order, &ignored);
     load(StreamKind::column_summary, &column.summary, &ignored);
     if (format::column_has_bloom(column.key_size)) load(StreamKind::bloom, &column.bloom, &column.bloom_size);
+    StreamDisk const* const codes = find_stream(header, StreamKind::column_codes, format::stream_column(at));
+    if (status.ok() && codes) status = check_code_stream(shape, header, *codes);
     std::memset(seen, 0, seen_size);
     if (status.ok()) status = check_column(column, seen, object.disk.id);
     for (std::byte* bytes : {column.keys, column.order, column.summary, column.bloom})

@@ -7,7 +7,7 @@ namespace strata::store {
 
 // One column of a segment, opened for a search. Trivial; memory is the pager's.
 struct ColumnView {
-  StreamDisk values, order, bloom;  // bloom.byte_size 0 when there is none
+  StreamDisk values, order, bloom, codes;  // byte_size 0 of bloom and codes: there are none
   format::ColumnSummaryDisk summary;
   std::byte const* fences;
   uint32_t key_size;
@@ -31,10 +31,12 @@ Status open_column(P& pager, format::ColumnsShape const& shape, ManifestObject c
   uint16_t const number = format::stream_column(column);
   StreamDisk const* bloom = find_stream(header, StreamKind::bloom, number);
   StreamDisk const* summary = find_stream(header, StreamKind::column_summary, number);
+  StreamDisk const* codes = find_stream(header, StreamKind::column_codes, number);
   *view = ColumnView{};
   view->values = *find_stream(header, StreamKind::column, number);
   view->order = *find_stream(header, StreamKind::column_order, number);
   if (bloom) view->bloom = *bloom;
+  if (codes) view->codes = *codes;
   view->key_size = shape.size[column];
   view->row_count = header.row_count;
   std::byte const* bytes;

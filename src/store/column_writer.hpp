@@ -10,14 +10,16 @@
 
 namespace strata::store {
 
-constexpr uint32_t column_stream_count = 4;  // of one column, at most
+constexpr uint32_t column_stream_count = 4;  // of one column, at most; the first may have one more
 
 namespace detail {
 
 constexpr uint32_t bloom_page_size = format::page_body_size / sets::bloom_block_size * sets::bloom_block_size;
 
-// Adds the streams of all columns to `plans`; returns how many there are.
-inline uint32_t plan_columns(format::ColumnsShape const& shape, uint64_t rows, StreamPlan* plans) {
+// Adds the streams of all columns to `plans`; returns how many there are. `code_block_bytes`: of a block of scan codes;
+// 0: the segment has no lists, and no codes in the order of a column.
+inline uint32_t plan_columns(format::ColumnsShape const& shape, uint64_t rows, uint32_t code_block_bytes,
+                             StreamPlan* plans) {
   uint32_t count = 0;
   for (uint32_t column = 0; column < shape.count; column++) {
     uint32_t const size = shape.size[column];
@@ -26,9 +28,14 @@ inline uint32_t plan_columns(format::ColumnsShape const& shape, uint64_t rows, S
     plans[count++] = {StreamKind::column, number, size, body, format::column_stream_size(rows, size)};
     plans[count++] = {StreamKind::column_order, number, 4, body, rows * 4};
     plans[count++] = {StreamKind::column_summary, number, 0, body, format::column_summary_size(rows)};
-    if (!format::column_has_bloom(size)) continue;
-    uint64_t const bloom = uint64_t(sets::bloom_block_count(rows)) * sets::bloom_block_size;
-    plans[count++] = {StreamKind::bloom, number, sets::bloom_block_size, bloom_page_size, bloom};
+    if (format::column_has_bloom(size)) {
+      uint64_t const bloom = uint64_t(sets::bloom_block_count(rows)) * sets::bloom_block_size;
+      plans[count++] = {StreamKind::bloom, number, sets::bloom_block_size, bloom_page_size, bloom};
+    }
+    if (code_block_bytes == 0 || !format::column_has_codes(column, size)) continue;
+    uint64_t const blocks = (rows + quant::block_rows - 1) / quant::block_rows;
+    plans[count++] = {StreamKind::column_codes, number, code_block_bytes, format::scan_stream_bytes_per_page,
+                      blocks * code_block_bytes};
   }
   return count;
 }
@@ -57,8 +64,11 @@ class ColumnWriter {
     }
   }
 
-  void finish(ObjectWriter<P>& writer) {
-    if (shape_.count == 0) return;
+  // Calls write_codes(order, stream) -> Status where the codes in the order of a column go, if the segment has any.
+  template <class Fn>
+  Status finish(ObjectWriter<P>& writer, ObjectHeaderDisk const& header, Fn&& write_codes) {
+    Status status;
+    if (shape_.count == 0) return status;
     auto* order = static_cast<uint32_t*>(pager_.allocate((size_t(row_count_) + 1) * sizeof(uint32_t)));
     for (uint32_t column = 0; column < shape_.count; column++) {
       writer.append(stream_++, values_[column], format::column_stream_size(row_count_, shape_.size[column]));
@@ -67,8 +77,11 @@ class ColumnWriter {
       write_summary(writer, column, order);
       if (format::column_has_bloom(shape_.size[column])) write_bloom(writer, column);
       pager_.release(values_[column]);
+      if (status.ok() && find_stream(header, StreamKind::column_codes, format::stream_column(column)))
+        status = write_codes(order, stream_++);
     }
     pager_.release(order);
+    return status;
   }
 
  private:

@@ -68,6 +68,12 @@ class ObjectWriter {
       append(stream, zeros, size < sizeof zeros ? size : sizeof zeros);
   }
 
+  // Makes what was appended to a stream readable. Requires that nothing more is appended to it.
+  void flush_stream(uint32_t stream) {
+    if (tails_[stream].used > 0) flush_tail(stream);
+    flush_batch();
+  }
+
   // Writes what is left and the header page. The object is complete afterwards, and still unreachable.
   Status finish() {
     for (uint32_t i = 0; i < header_->stream_count; i++) {

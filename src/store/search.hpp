@@ -10,12 +10,7 @@
 //
 // No locks are held between calls: the caller's snapshot keeps what the manifest copy names from being reused.
 #pragma once
-#include <cmath>
-
-#include "core/math/distance.hpp"
-#include "core/sets/bitmap.hpp"
-#include "store/search_filter.hpp"
-#include "store/search_found.hpp"
+#include "store/search_evaluate.hpp"
 #include "store/search_gather.hpp"
 #include "store/search_open.hpp"
 #include "store/search_rank.hpp"
@@ -24,131 +19,6 @@
 namespace strata::store {
 
 namespace detail {
-
-constexpr float largest = std::numeric_limits<float>::max();
-
-// A bound that left the floats: +inf stands for rows that were evaluated, and what is no number tells nothing.
-inline float bound_in_range(float bound) {
-  return bound <= largest ? bound : bound > largest ? largest : -infinity;
-}
-
-inline Candidate candidate_of(FrameQuery const& query, quant::RefineEstimate const& estimate, uint32_t source,
-                              uint32_t row) {
-  float bound = query.factor * estimate.lower_bound + query.offset;
-  // Rounding of the line above: relative to its larger term.
-  bound -= 4e-7f * (std::abs(bound) + std::abs(query.offset));
-  float upper = query.factor * estimate.upper_bound + query.offset;
-  upper += 4e-7f * (std::abs(upper) + std::abs(query.offset));
-  float score = query.factor * estimate.score + query.offset;
-  return {bound_in_range(bound), upper <= largest ? upper : infinity, score <= largest ? score : largest, source, row};
-}
-
-// What the error of a first-stage code is multiplied with: the distance to its centroid, or the query's norm for inner
-// products, and the rounding of the look-up tables.
-inline float gain_distance(FrameQuery const& query, float distance2) {
-  float noise = quant::query_table_noise(query.table);
-  return std::sqrt(distance2 + noise * noise);
-}
-
-// A growing row whose bound was out of reach when its page was scanned.
-template <Pager P>
-Status evaluate_growing(P& pager, Search& search, uint32_t at, uint32_t row) {
-  SearchSource const& source = search.sources[at];
-  FrameQuery const& query = search.queries[source.query];
-  uint32_t seen = 0;
-  quant::RefineEstimate estimate{infinity, infinity, infinity};
-  auto visit = [&](uint64_t candidate, RowView const& view, bool deleted) {
-    if (candidate == row && !deleted && view.flags == 0) estimate = quant::evaluate_refine(query.refine, view.refine);
-  };
-  uint32_t group = row / search.shape.growing.capacity;
-  Status status = visit_growing_group(pager, search.shape, *source.object, group, search.scratch, &seen, visit);
-  if (status.ok() && estimate.score != infinity) push_candidate(pager, search, candidate_of(query, estimate, at, row));
-  return status;
-}
-
-template <Pager P>
-Status evaluate(P& pager, Search& search, uint32_t at, uint32_t row) {
-  SearchSource const& source = search.sources[at];
-  if (at == search.skip_source && row == search.skip_row) return {};
-  if (source.growing) return evaluate_growing(pager, search, at, row);
-  bool deleted;
-  if (Status status = is_deleted(pager, source, row, &deleted); !status.ok() || deleted) return status;
-  FrameQuery const& query = search.queries[source.query];
-  uint32_t size = search.shape.refine_size, gathered = 0;
-  quant::RefineEstimate estimate{};
-  Status status = visit_stream(pager, *source.object, source.refine, uint64_t(row) * size, size,
-                               [&](std::byte const* bytes, uint32_t part) {
-                                 if (part == size) {
-                                   estimate = quant::evaluate_refine(query.refine, bytes);
-                                   return;
-                                 }
-                                 std::memcpy(search.scratch + gathered, bytes, part);
-                                 gathered += part;
-                                 if (gathered == size) estimate = quant::evaluate_refine(query.refine, search.scratch);
-                               });
-  if (!status.ok()) return status;
-  search.counters.refined_count++;
-  push_candidate(pager, search, candidate_of(query, estimate, at, row));
-  return {};
-}
-
-template <Pager P>
-void prefetch_row(P& pager, Search const& search, Pending const& row) {
-  ScannedRun const& run = search.runs[row.run];
-  SearchSource const& source = search.sources[run.source];
-  uint32_t const size = search.shape.refine_size;
-  if (!source.growing)
-    prefetch_stream(pager, *source.object, source.refine, uint64_t(run.first_row + row.at) * size, size);
-}
-
-// Evaluates the rows of runs [first_run, ...) whose bound is below tau, nearest bounds first, while tau falls.
-template <Pager P>
-Status evaluate_nearest(P& pager, Search& search, uint32_t first_run) {
-  auto nearer = [](Pending const& a, Pending const& b) { return a.bound < b.bound; };
-  auto& pending = search.pending;
-  pending.count = 0;
-  for (uint32_t run = first_run; run < search.runs.count; run++) {
-    ScannedRun const& scanned = search.runs[run];
-    float const* bounds = search.bounds.items + scanned.bounds_at;
-    for (uint32_t i = 0; i < scanned.row_count; i++)
-      if (bounds[i] < search.tau) pending.push(pager, {bounds[i], run, i});
-  }
-  // Rows lie anywhere: their cache lines are asked for so many rows ahead.
-  constexpr uint32_t ahead = 4;
-  // Without a threshold yet, the best few give one; then most of the rest need no evaluation.
-  uint32_t done = 0;
-  while (done < pending.count) {
-    uint32_t end = pending.count;
-    if (search.tau == infinity && end - done > 4ull * search.target) {
-      end = done + 2 * search.target;
-      std::nth_element(pending.begin() + done, pending.begin() + end, pending.end(), nearer);
-    } else {
-      auto* kept = std::partition(pending.begin() + done, pending.end(),
-                                  [&](Pending const& row) { return row.bound < search.tau; });
-      pending.count = end = uint32_t(kept - pending.begin());
-    }
-    std::sort(pending.begin() + done, pending.begin() + end, nearer);
-    for (uint32_t next = done; next < end && next < done + ahead; next++) prefetch_row(pager, search, pending[next]);
-    for (; done < end; done++) {
-      Pending const& row = pending[done];
-      if (row.bound >= search.tau) return {};
-      if (done + ahead < end) prefetch_row(pager, search, pending[done + ahead]);
-      ScannedRun const& run = search.runs[row.run];
-      search.bounds[run.bounds_at + row.at] = infinity;
-      if (Status status = evaluate(pager, search, run.source, run.first_row + row.at); !status.ok()) return status;
-    }
-    pager.check_interrupts();
-  }
-  return {};
-}
-
-template <Pager P>
-Status evaluate_runs(P& pager, Search& search, uint32_t first_run) {
-  SearchStage const before = enter_stage(pager, search.clock, SearchStage::refine);
-  Status const status = evaluate_nearest(pager, search, first_run);
-  enter_stage(pager, search.clock, before);
-  return status;
-}
 
 // Rows that the filter leaves out are as good as evaluated.
 inline void mask_bounds(Search& search, uint32_t const* masks, float* bounds, uint32_t rows) {
@@ -180,7 +50,7 @@ Status scan_span(P& pager, Search& search, uint32_t at, uint32_t first, uint32_t
   for (uint32_t i = 0; i < first - first_block * quant::block_rows; i++) bounds[i] = infinity;
   for (uint32_t i = end - first_block * quant::block_rows; i < rows; i++) bounds[i] = infinity;
   if (masks) mask_bounds(search, masks, bounds, rows);
-  search.runs.push(pager, {at, first_block * quant::block_rows, rows, search.bounds.count});
+  search.runs.push(pager, {at, first_block * quant::block_rows, rows, search.bounds.count, nullptr});
   search.bounds.count += rows;
   search.counters.run_count++;
   search.counters.code_count += rows;
@@ -208,7 +78,7 @@ Status scan_growing(P& pager, Search& search, uint32_t at) {
   FrameQuery const& query = search.queries[source.query];
   uint32_t capacity = search.shape.growing.capacity;
   search.bounds.reserve(pager, search.bounds.count + source.row_count);
-  ScannedRun run{at, 0, source.row_count, search.bounds.count};
+  ScannedRun run{at, 0, source.row_count, search.bounds.count, nullptr};
   float* bounds = search.bounds.items + search.bounds.count;
   search.bounds.count += source.row_count;
   std::fill(bounds, bounds + source.row_count, infinity);
@@ -317,8 +187,7 @@ Status probe_next(P& pager, Search& search) {
 template <Pager P>
 Status gather_rows(P& pager, Search& search) {
   SearchStage const before = enter_stage(pager, search.clock, SearchStage::refine);
-  Status const status =
-      gather(pager, search, [&](uint32_t at, uint32_t row) { return evaluate(pager, search, at, row); });
+  Status const status = gather(pager, search);
   enter_stage(pager, search.clock, before);
   return status;
 }
@@ -349,6 +218,7 @@ Status probe_lists(P& pager, Search& search) {
   policy::StopPlan plan = stop_plan(search);
   uint32_t const near_lists = search.filter ? near_list_count(search) : 0;
   if (search.probed == 0) {
+    if (Status status = release_all_held(pager, search); !status.ok()) return status;
     if (Status status = order_timed(pager, search, lists_expected(search)); !status.ok()) return status;
     search.tracker.start(tracked(search, search.order[0].key));
   } else {
@@ -459,6 +329,8 @@ void release_search(P& pager, Search* search) {
     pager.release(query.table);
   }
   for (EpochRank& rank : search->epochs) pager.release(rank.view);
+  for (ScannedRun& run : search->runs)
+    if (run.rows) pager.release(const_cast<uint32_t*>(run.rows));
   for (SearchSource& source : search->sources) {
     if (source.columns) pager.release(source.columns);
     if (source.pass_bits) pager.release(source.pass_bits);
@@ -466,7 +338,7 @@ void release_search(P& pager, Search* search) {
   void* parts[] = {search->queries.items, search->sources.items, search->epochs.items,  search->order.items,
                    search->runs.items,    search->bounds.items,  search->pending.items, search->candidates.items,
                    search->scores.items,  search->top.items,     search->near.items,    search->scratch,
-                   search->centroid,      search->model,         search->keys};
+                   search->centroid,      search->model,         search->keys,          search->ranges.items};
   for (void* part : parts)
     if (part) pager.release(part);
   release_manifest(pager, &search->manifest);

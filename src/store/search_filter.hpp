@@ -6,6 +6,7 @@
 // are evaluated block by block, on the lists that are scanned. materialize() turns those into bits, too.
 #pragma once
 #include "store/column_search.hpp"
+#include "store/ordered_codes.hpp"
 #include "store/search_state.hpp"
 
 namespace strata::store {
@@ -16,6 +17,8 @@ constexpr uint32_t bits_share = 32;         // a condition becomes bits when at 
 constexpr uint32_t bits_rows_min = 4096;    // or so few pass
 constexpr uint32_t lookup_keys_max = 64;    // keys of any_of that are looked up one by one
 constexpr uint32_t mask_chunk_blocks = 64;  // blocks whose keys are read together
+constexpr uint32_t held_rows_max = 65536;   // rows that are scanned by the codes of their column, at most
+constexpr uint32_t held_rows_per_row = 24;  // so many of them cost as much as evaluating one row that lies alone
 
 inline uint32_t block_count_of(uint32_t rows) {
   return (rows + quant::block_rows - 1) / quant::block_rows;
@@ -71,7 +74,7 @@ Status mask_blocks(P& pager, Search& search, SearchSource const& source, uint32_
     any |= mask;
   }
   for (uint32_t at = 0; any && at < search.filter->count; at++) {
-    if (!(source.blockwise >> at & 1)) continue;
+    if (!(source.blockwise >> at & 1) && at != source.held) continue;
     if (Status status = mask_condition(pager, search, source, at, first, end, masks); !status.ok()) return status;
     any = 0;
     for (uint32_t block = 0; block < end_block - first_block; block++) any |= masks[block];
@@ -125,6 +128,14 @@ Status ask_bloom(P& pager, Search& search, SearchSource const& source, segment::
   return {};
 }
 
+// Whether the rows that pass condition `at` are scanned by the codes of its column rather than those of any condition
+// before it.
+inline bool may_hold_back(Search const& search, SearchSource const& source, uint32_t at, uint32_t count) {
+  if (!search.vector || !source.columns[at].codes.byte_size) return false;
+  if (count > held_rows_max || count == source.row_count) return false;
+  return source.held == SearchSource::none || count < source.held_count;
+}
+
 // Looks at condition `at` of a source: *count = rows that pass it, UINT32_MAX when that is not known exactly.
 template <Pager P>
 Status count_passing(P& pager, Search& search, SearchSource& source, ObjectHeaderDisk const& header, uint32_t at,
@@ -149,10 +160,19 @@ Status count_passing(P& pager, Search& search, SearchSource& source, ObjectHeade
     *count = UINT32_MAX;
     return {};
   }
+  uint32_t const first_range = search.ranges.count;
   status = for_each_range(pager, *source.object, view, condition, [&](OrderRange range) {
     *count += range.end - range.first;
+    if (view.codes.byte_size && range.first < range.end) search.ranges.push(pager, range);
     return Status{};
   });
+  if (status.ok() && may_hold_back(search, source, at, *count)) {
+    source.held = at;
+    source.held_count = *count;
+    source.first_range = first_range;
+    source.range_count = search.ranges.count - first_range;
+    status = check_code_stream(search.shape, header, view.codes);
+  }
   if (status.ok() && *count == 0 && segment::is_equality(condition) && view.bloom.byte_size)
     search.counters.bloom_false_count++;
   return status;
@@ -175,35 +195,59 @@ Status take_bits(P& pager, Search& search, SearchSource& source, uint32_t at) {
   return status;
 }
 
+// Turns conditions of a source into bits or leaves them to be evaluated block by block, by the number of rows that pass
+// each. *passes = false: no row passes all.
+template <Pager P>
+Status split_conditions(P& pager, Search& search, SearchSource& source, uint32_t const* counts, bool* passes) {
+  uint32_t const few = source.row_count / bits_share > bits_rows_min ? source.row_count / bits_share : bits_rows_min;
+  double share = 1;
+  uint32_t taken = 0, exact = source.row_count;
+  for (uint32_t at = 0; at < search.filter->count; at++) {
+    if (counts[at] == source.row_count) continue;  // every row passes
+    if (at == source.held) {
+      exact = counts[at];
+    } else if (source.held == SearchSource::none && counts[at] <= few) {
+      if (Status status = take_bits(pager, search, source, at); !status.ok()) return status;
+      exact = counts[at];
+      taken++;
+    } else {
+      source.blockwise |= 1u << at;
+      share *= counts[at] == UINT32_MAX ? 0.1 : double(counts[at]) / source.row_count;
+    }
+  }
+  if (taken > 1) exact = uint32_t(sets::bitmap_count(source.pass_bits, 0, source.row_count));
+  source.pass_count = uint32_t(exact * share + 0.999);
+  *passes = exact > 0;
+  return {};
+}
+
+// A source whose held-back condition is to be evaluated like the others after all.
+template <Pager P>
+Status release_held(P& pager, Search& search, SearchSource& source) {
+  if (source.held == SearchSource::none) return {};
+  uint32_t const at = source.held;
+  source.held = SearchSource::none;
+  return take_bits(pager, search, source, at);
+}
+
 // What the filter of the search leaves of a segment. *passes = false: nothing.
 template <Pager P>
 Status filter_source(P& pager, Search& search, SearchSource& source, ObjectHeaderDisk const& header, bool* passes) {
   segment::Filter const& filter = *search.filter;
   *passes = false;
   source.columns = static_cast<ColumnView*>(pager.allocate(sizeof(ColumnView) * (filter.count + 1)));
+  source.held = SearchSource::none;
   uint32_t counts[search_condition_count_max];
   if (Status status = check_column_streams(search.shape.columns, header); !status.ok()) return status;
   for (uint32_t at = 0; at < filter.count; at++) {
     Status status = count_passing(pager, search, source, header, at, &counts[at]);
     if (!status.ok() || counts[at] == 0) return status;
   }
-  uint32_t const few = source.row_count / bits_share > bits_rows_min ? source.row_count / bits_share : bits_rows_min;
-  double share = 1;
-  uint32_t taken = 0, exact = source.row_count;
-  for (uint32_t at = 0; at < filter.count; at++) {
-    if (counts[at] == source.row_count) continue;  // every row passes
-    if (counts[at] <= few) {
-      if (Status status = take_bits(pager, search, source, at); !status.ok()) return status;
-      exact = counts[at];
-      taken++;
-      continue;
-    }
-    source.blockwise |= 1u << at;
-    share *= counts[at] == UINT32_MAX ? 0.1 : double(counts[at]) / source.row_count;
-  }
-  if (taken > 1) exact = uint32_t(sets::bitmap_count(source.pass_bits, 0, source.row_count));
-  source.pass_count = uint32_t(exact * share + 0.999);
-  *passes = exact > 0;
+  // A condition that so few rows pass is better looked at row by row than beside one that is held back.
+  if (source.held != SearchSource::none)
+    for (uint32_t at = 0; at < filter.count; at++)
+      if (counts[at] < source.held_count / held_rows_per_row) source.held = SearchSource::none;
+  if (Status status = split_conditions(pager, search, source, counts, passes); !status.ok()) return status;
   // A look-up by the vector's value, and whatever has no order to follow, knows its rows at once.
   bool const by_value = [&] {
     for (uint32_t at = 0; at < filter.count; at++)
@@ -211,10 +255,30 @@ Status filter_source(P& pager, Search& search, SearchSource& source, ObjectHeade
     return false;
   }();
   if (!by_value && search.vector) return {};
+  if (Status status = release_held(pager, search, source); !status.ok()) return status;
   Status status = materialize(pager, search, source);
   *passes = source.pass_bits ? source.pass_count > 0 : *passes;
   if (status.ok() && by_value && !*passes) search.counters.bloom_false_count++;
   return status;
+}
+
+// Whether a row passes the conditions evaluated block by block.
+template <Pager P>
+Status passes_rest(P& pager, Search const& search, SearchSource const& source, uint32_t row, bool* passes) {
+  *passes = true;
+  for (uint32_t at = 0; *passes && at < search.filter->count; at++) {
+    if (!(source.blockwise >> at & 1)) continue;
+    ColumnView const& view = source.columns[at];
+    std::byte key[8], nulls{};
+    Status status = read_stream(pager, *source.object, view.values, uint64_t(row) * view.key_size, view.key_size, key);
+    if (status.ok() && view.summary.null_count > 0)
+      status = read_stream(pager, *source.object, view.values, uint64_t(view.row_count) * view.key_size + row / 8, 1,
+                           &nulls);
+    if (!status.ok()) return status;
+    bool const is_null = uint8_t(nulls) >> (row % 8) & 1;
+    *passes = segment::passes(search.filter->conditions[at], format::load_key(key, view.key_size), is_null);
+  }
+  return {};
 }
 
 // Whether a growing row passes.

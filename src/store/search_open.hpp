@@ -61,7 +61,7 @@ template <Pager P>
 Status add_source(P& pager, Search& search, ManifestObject const& object, ObjectHeaderDisk* header) {
   SearchSource source{};
   source.object = &object;
-  source.epoch = SearchSource::none;
+  source.epoch = source.held = SearchSource::none;
   source.growing = object.disk.kind == ObjectKind::growing;
   if (source.growing) {
     uint64_t rows = 0;

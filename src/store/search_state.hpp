@@ -68,11 +68,16 @@ struct SearchSource {
   bool has_deleted;
   StreamDisk scan, refine, ids, bitmap, directory, hashes;
   // What the filter leaves of a sealed source, see search_filter.hpp.
-  ColumnView* columns;              // of every condition on a column
-  uint8_t* pass_bits;               // rows that pass the conditions not in `blockwise`; null: all do
-  uint32_t blockwise;               // bit i: condition i is evaluated block by block
-  uint32_t pass_count;              // rows that pass all conditions: exact when blockwise is 0, else estimated
-  std::byte const* kept_directory;  // the whole directory kept by the pager, or null
+  ColumnView* columns;  // of every condition on a column
+  uint8_t* pass_bits;   // rows that pass the conditions not in `blockwise`; null: all do
+  uint32_t blockwise;   // bit i: condition i is evaluated block by block
+  // One condition may be held back instead: the rows that pass it lie together in the codes of its column. Then
+  // pass_bits is null, and all others are in `blockwise`.
+  uint32_t held;                      // number of the condition, or none
+  uint32_t held_count;                // rows that pass it
+  uint32_t first_range, range_count;  // of Search::ranges: entries of the column's order that pass it
+  uint32_t pass_count;                // rows that pass all conditions: exact when blockwise is 0, else estimated
+  std::byte const* kept_directory;    // the whole directory kept by the pager, or null
   static constexpr uint32_t none = UINT32_MAX;
 };
 
@@ -95,7 +100,9 @@ struct ScannedRun {
   uint32_t source;
   uint32_t first_row;
   uint32_t row_count;
-  uint32_t bounds_at;  // index into Search::bounds; +inf: evaluated, deleted or not part of the run
+  uint32_t bounds_at;    // index into Search::bounds; +inf: evaluated, deleted or not part of the run
+  uint32_t const* rows;  // the rows one by one; null: they follow each other from first_row on
+  uint32_t row(uint32_t at) const { return rows ? rows[at] : first_row + at; }
 };
 
 struct Candidate {
@@ -128,6 +135,7 @@ struct Search {
   uint32_t order_sorted;
   uint32_t probed;        // lists done
   uint64_t ranked_total;  // rows with codes, at most
+  Array<OrderRange> ranges;
   Array<ScannedRun> runs;
   Array<float> bounds;
   Array<Pending> pending;

@@ -7,6 +7,7 @@
 #include "store/column_writer.hpp"
 #include "store/epoch.hpp"
 #include "store/growing.hpp"
+#include "store/ordered_codes.hpp"
 
 namespace strata::store {
 
@@ -52,7 +53,7 @@ Status begin_segment(P& pager, IndexShape const& shape, SegmentSpec const& spec,
   uint64_t bloom_bytes = uint64_t(sets::bloom_block_count(rows)) * sets::bloom_block_size;
   constexpr uint32_t body = format::page_body_size;
   constexpr uint32_t bloom_page = detail::bloom_page_size;
-  constexpr uint32_t plan_count_max = detail::segment_stream_count + column_stream_count * indexed_column_count_max;
+  constexpr uint32_t plan_count_max = detail::segment_stream_count + column_stream_count * indexed_column_count_max + 1;
   static_assert(plan_count_max <= format::stream_count_max);
   StreamPlan plans[plan_count_max] = {
       {StreamKind::ids, format::no_column, 6, body, rows * 6},
@@ -66,7 +67,7 @@ Status begin_segment(P& pager, IndexShape const& shape, SegmentSpec const& spec,
       {StreamKind::directory, format::no_column, sizeof(format::DirectoryEntryDisk), body,
        spec.epoch ? (uint64_t(spec.epoch->list_count) + 1) * sizeof(format::DirectoryEntryDisk) : 0}};
   uint32_t plan_count = detail::fixed_stream_count(spec);
-  plan_count += detail::plan_columns(shape.columns, rows, plans + plan_count);
+  plan_count += detail::plan_columns(shape.columns, rows, spec.epoch ? block_bytes : 0, plans + plan_count);
   uint32_t const page_count = plan_streams(plans, plan_count, header);
   header->kind = ObjectKind::segment;
   header->scan_bits = uint8_t(shape.scan.bits);
@@ -102,6 +103,7 @@ class SegmentWriter {
       : pager_(pager),
         shape_(shape),
         spec_(spec),
+        target_(target),
         header_(header),
         writer_(pager, target, header),
         columns_(pager, shape.columns, spec.row_count, detail::fixed_stream_count(spec)) {
@@ -168,7 +170,12 @@ class SegmentWriter {
       writer_.append(detail::directory_at, directory_,
                      (size_t(spec_.epoch->list_count) + 1) * sizeof(format::DirectoryEntryDisk));
     }
-    columns_.finish(writer_);
+    // Every row was appended: their refine codes can be read back.
+    auto write_codes = [&](uint32_t const* order, uint32_t stream) {
+      writer_.flush_stream(detail::refine_at);
+      return detail::write_ordered_codes(pager_, shape_, target_, *header_, order, writer_, stream);
+    };
+    if (Status status = columns_.finish(writer_, *header_, write_codes); !status.ok()) return status;
     writer_.append_zeros(detail::bitmap_at, (uint64_t(row_count_) + 7) / 8);
     size_t bloom_bytes = size_t(bloom_block_count_) * sets::bloom_block_size;
     writer_.append(detail::tid_bloom_at, tid_bloom_, bloom_bytes);
@@ -226,6 +233,7 @@ class SegmentWriter {
   P& pager_;
   IndexShape const& shape_;
   SegmentSpec spec_;
+  ManifestObject const& target_;
   ObjectHeaderDisk* header_;
   ObjectWriter<P> writer_;
   ColumnWriter<P> columns_;

@@ -168,11 +168,50 @@ std::vector<Content> make_wide() {
   return pager.pages;
 }
 
+constexpr format::ColumnDisk filter_columns[] = {
+    {format::ColumnKind::fixed, 2, 0, 0}, {format::ColumnKind::fixed, 4, 0, 0}, {format::ColumnKind::hash, 8, 0, 0}};
+
+// 40 rows with filter columns in three lists, the columns of every tenth NULL; 3 rows in a growing segment.
+std::vector<Content> make_filter() {
+  constexpr uint32_t dim = 16;
+  GoldenPager pager;
+  must(store::create_index(pager, store::meta_for(dim, Metric::l2, 0x5eed, filter_columns, 3)));
+  store::MetaDisk meta;
+  must(store::read_meta(pager, &meta));
+  store::IndexShape const shape = store::shape_of(meta);
+  auto* inserter = store::open_inserter(pager, meta, 1);
+  auto insert_one = [&](uint32_t row) {
+    auto const vector = vector_of(dim, row);
+    std::vector<std::byte> columns(shape.columns.total_size);
+    format::set_column(shape.columns, 0, row % 4, row % 10 == 9, columns.data());
+    format::set_column(shape.columns, 1, 1000 + row, row % 10 == 9, columns.data());
+    format::set_column(shape.columns, 2, 0x1122334455667700 + row / 2, row % 10 == 9, columns.data());
+    must(store::insert_row(pager, *inserter, Tid::of(row / 8, uint16_t(row % 8 + 1)), 0, row, columns.data(),
+                           vector.data()));
+  };
+  for (uint32_t row = 0; row < 40; row++) insert_one(row);
+  pager.lock(store::LockName::merge);
+  store::Manifest manifest{};
+  must(store::load_manifest(pager, &manifest));
+  std::vector<float> centroids, residuals{1.0f, 2.0f, 0.5f};
+  for (uint32_t i = 0; i < 3 * shape.padded_dim; i++) centroids.push_back(float(int(i * 7 % 5) - 2) / 4);
+  store::EpochParts const parts{
+      ObjectId(manifest.header.frame), 3, centroids.data(), residuals.data(), 1.25f, 40, nullptr, 0};
+  ObjectId epoch;
+  must(store::write_epoch(pager, shape, parts, &epoch));
+  store::RewriteResult result;
+  must(store::flush(pager, &result));
+  pager.unlock(store::LockName::merge);
+  for (uint32_t row = 40; row < 43; row++) insert_one(row);
+  return pager.pages;
+}
+
 struct GoldenFile {
   char const* name;
   std::vector<Content> (*make)();
 };
-constexpr GoldenFile files[] = {{"small_v1.hex", make_small}, {"wide_v1.hex", make_wide}};
+constexpr GoldenFile files[] = {
+    {"small_v1.hex", make_small}, {"wide_v1.hex", make_wide}, {"filter_v1.hex", make_filter}};
 
 std::string path_of(GoldenFile const& file) {
   return std::string(STRATA_GOLDEN_DIRECTORY) + "/" + file.name;
@@ -247,9 +286,12 @@ TEST(Golden, FieldsLieWhereTheFormatSays) {
   EXPECT_TRUE(seen);
 }
 
-std::multiset<uint64_t> search_all(GoldenPager& pager, std::vector<float> const& query, uint64_t* nearest) {
+std::multiset<uint64_t> search_all(GoldenPager& pager, std::vector<float> const& query, uint64_t* nearest,
+                                   segment::Filter const* filter = nullptr) {
   store::Search* search = nullptr;
-  must(store::start_search(pager, query.data(), {}, &search));
+  store::SearchOptions options;
+  options.filter = filter;
+  must(store::start_search(pager, query.data(), options, &search));
   must(store::advance_search(pager, *search, 1000));
   EXPECT_TRUE(store::search_exhausted(*search));
   std::multiset<uint64_t> tids;
@@ -306,6 +348,36 @@ TEST(Golden, WideRowsOfTheGoldenBytesAreRead) {
   query[0] = 1;
   uint64_t nearest = 0;
   EXPECT_EQ(search_all(pager, query, &nearest), (std::multiset<uint64_t>{Tid::of(7, 1).key, Tid::of(7, 2).key}));
+}
+
+TEST(Golden, FilterColumnsOfTheGoldenBytesAreRead) {
+  GoldenPager pager;
+  pager.pages = parse(read_text(files[2]));
+  store::CheckResult checked;
+  must(store::check(pager, &checked));
+  EXPECT_EQ(checked.row_count, 43u);
+  auto range = [](uint16_t column, uint64_t low, uint64_t high) {
+    return segment::Condition{column, segment::Test::range, low, high, nullptr, 0};
+  };
+  struct Case {
+    std::vector<segment::Condition> conditions;
+    std::vector<uint32_t> rows;
+  };
+  segment::Condition null{};
+  null.column = 2;
+  null.test = segment::Test::null;
+  std::vector<Case> const cases = {{{range(0, 2, 2), range(1, 1020, 1041)}, {22, 26, 30, 34, 38}},
+                                   {{range(1, 1038, 1042)}, {38, 40, 41, 42}},
+                                   {{range(2, 0x1122334455667705, 0x1122334455667705)}, {10, 11}},
+                                   {{null}, {9, 19, 29, 39}}};
+  for (Case const& one : cases) {
+    segment::Filter const filter{one.conditions.data(), uint32_t(one.conditions.size())};
+    std::multiset<uint64_t> wanted;
+    for (uint32_t row : one.rows) wanted.insert(Tid::of(row / 8, uint16_t(row % 8 + 1)).key);
+    uint64_t nearest = 0;
+    EXPECT_EQ(search_all(pager, vector_of(16, one.rows[0]), &nearest, &filter), wanted);
+    EXPECT_EQ(nearest, Tid::of(one.rows[0] / 8, uint16_t(one.rows[0] % 8 + 1)).key);
+  }
 }
 
 int write_files() {

@@ -5,6 +5,9 @@
 //   stream `column_order`:   row numbers (u32) in the order of their keys, rows with equal keys ascending, NULLs last
 //   stream `column_summary`: ColumnSummaryDisk, then the keys (u64) of every column_fence_rows-th entry of the order
 //   stream `bloom` (columns of 4 or 8 bytes): the keys that are not NULL
+//   stream `column_codes` (first column of segments with lists, may be absent): scan codes against the origin, one for
+//       each entry of the order in its place, so that rows with one key are scanned as if they were alone; lanes of
+//       rows without codes are zero
 //
 //   C1  a key is an unsigned little-endian number. Of a column of kind `fixed` keys have the order of the values, of
 //   kind
@@ -83,6 +86,11 @@ inline uint64_t column_summary_size(uint64_t row_count) {
 // Small keys have so few values that minimum and maximum serve as well.
 inline bool column_has_bloom(uint32_t key_size) {
   return key_size >= 4;
+}
+// The codes of the rows once more, in the order of this column: worth their bytes for one column only, and not for one
+// of two values. Users put the column that selects most first.
+constexpr bool column_has_codes(uint32_t column, uint32_t key_size) {
+  return column == 0 && key_size >= 2;
 }
 // Number of the column in StreamDisk.
 inline uint16_t stream_column(uint32_t column) {

@@ -14,7 +14,7 @@
 //   blocks of 32 ranked rows (quant/scan_code.hpp), lists follow each other without padding refine codes
 //   quant/refine_code.hpp, one row after the other delete bitmap  1 bit a row bloom          split blocks over the
 //   column: tid_column, hash_column, or a filter column
-//   column, column_order, column_summary  one filter column each: format/columns.hpp
+//   column, column_order, column_summary, column_codes  one filter column each: format/columns.hpp
 // Streams of an epoch: centroids (half[padded_dim] each), centroid codes (scan blocks against the origin), list
 // residuals (f32 mean squared residual at training), stop model. Stream of a frame: mean (float[padded_dim]). History:
 // v1 as here.
@@ -44,10 +44,11 @@ enum class StreamKind : uint16_t {
   mean = 13,
   column_order = 14,
   column_summary = 15,
+  column_codes = 16,
 };
-constexpr uint16_t stream_kind_count = 16;
+constexpr uint16_t stream_kind_count = 17;
 static_assert(int(StreamKind::directory) == 1 && int(StreamKind::delete_bitmap) == 6 && int(StreamKind::mean) == 13 &&
-              int(StreamKind::column_summary) == 15);
+              int(StreamKind::column_summary) == 15 && int(StreamKind::column_codes) == 16);
 
 constexpr uint16_t no_column = 0;
 constexpr uint16_t tid_column = 0xFFFF;   // bloom over TIDs

@@ -37,8 +37,8 @@ MemoryIndex::MemoryIndex(Matrix const& base, Metric metric, std::vector<std::vec
     : base_(base), labels_(labels), metric_(store_metric(metric)) {
   pager_.horizon = UINT64_MAX;
   std::vector<format::ColumnDisk> const columns(labels.size(), {format::ColumnKind::fixed, 4, 0, 0});
-  check(store::create_index(pager_, store::meta_for(base.dim(), metric_, mix64(base.dim()), columns.data(),
-                                                    uint32_t(columns.size()))));
+  check(store::create_index(
+      pager_, store::meta_for(base.dim(), metric_, mix64(base.dim()), columns.data(), uint32_t(columns.size()))));
 }
 
 template <class Fn>
