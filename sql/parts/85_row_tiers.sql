@@ -490,16 +490,21 @@ BEGIN
     RETURN NULL;
   END IF;
   PERFORM strata._sync_tiers("table");
-  IF tier.by_column IS NOT NULL THEN
-    SELECT * INTO rows, is_return FROM strata._rows_by_column(tier);
-  ELSIF strata._watch_over(tier) THEN
-    SELECT * INTO rows, is_return FROM strata._rows_by_access(tier);
-  END IF;
-  IF rows IS NOT NULL AND NOT is_return THEN
-    moved := strata._move_rows("table", tier.cold, rows);
-  ELSIF rows IS NOT NULL THEN
-    returned := strata._move_rows(tier.cold, "table", rows);
-  END IF;
+  BEGIN
+    IF tier.by_column IS NOT NULL THEN
+      SELECT * INTO rows, is_return FROM strata._rows_by_column(tier);
+    ELSIF strata._watch_over(tier) THEN
+      SELECT * INTO rows, is_return FROM strata._rows_by_access(tier);
+    END IF;
+    IF rows IS NOT NULL AND NOT is_return THEN
+      moved := strata._move_rows("table", tier.cold, rows);
+    ELSIF rows IS NOT NULL THEN
+      returned := strata._move_rows(tier.cold, "table", rows);
+    END IF;
+  EXCEPTION WHEN serialization_failure OR deadlock_detected THEN
+    -- A writer came in between: the batch is tried again.
+    RETURN extract(epoch FROM tier.batch_pause) * 1000 + 10;
+  END;
   -- Rows come and go: what is left is watched for another time.
   IF tier.by_column IS NULL AND rows IS NULL AND (tier.watched_since IS NULL OR tier.watched_since < pg_postmaster_start_time() OR strata._watch_over(tier)) THEN
     UPDATE strata.row_tier t SET watched_since = clock_timestamp(), watched_blocks = pg_relation_size("table") / current_setting('block_size')::int
