@@ -114,6 +114,25 @@ ROLLBACK;
 BEGIN ISOLATION LEVEL REPEATABLE READ;
 INSERT INTO "The items" ("Url", kind) VALUES ('u6', 1) ON CONFLICT ("Url") DO UPDATE SET kind = 2 RETURNING kind;
 COMMIT;
+-- Upserts in functions, one for each row, after a savepoint, of rows that the statement itself reads; MERGE.
+CREATE FUNCTION upsert(url text) RETURNS int LANGUAGE plpgsql AS $$
+DECLARE
+  result int;
+BEGIN
+  INSERT INTO "The items" ("Url", kind) VALUES (url, 1) ON CONFLICT ("Url") DO UPDATE SET kind = 2 RETURNING kind INTO result;
+  RETURN result;
+END $$;
+SELECT upsert('u' || i) FROM generate_series(30, 32) i;
+BEGIN;
+SAVEPOINT one;
+SELECT upsert('u33');
+ROLLBACK TO one;
+SELECT upsert('u33'), upsert('u33');
+COMMIT;
+INSERT INTO "The items" ("Url") SELECT "Url" FROM "The items" WHERE "Url" IN ('u34', 'u35') ON CONFLICT ("Url") DO UPDATE SET kind = 2 RETURNING kind;
+MERGE INTO "The items" t USING (VALUES ('u36'), ('newer')) s(url) ON t."Url" = s.url
+WHEN MATCHED THEN UPDATE SET kind = 2 WHEN NOT MATCHED THEN INSERT ("Url", kind) VALUES (s.url, 2);
+SELECT "Url", kind FROM "The items" WHERE "Url" IN ('u33', 'u34', 'u36', 'newer') ORDER BY 1;
 SELECT count(*), count(DISTINCT "Url"), count(DISTINCT id) FROM "The items";
 -- Foreign keys and triggers reach the cold tier.
 SELECT complaint($$DELETE FROM kinds WHERE kind = 1$$), complaint($$UPDATE "The items" SET kind = 7 WHERE "Url" = 'u10'$$);
