@@ -60,4 +60,29 @@ SELECT rows < 20 AS few FROM strata.last_scan();
 SELECT count(*) FROM (SELECT flag FROM items WHERE tenant IN (1, 2, 3) ORDER BY v <-> q() LIMIT 10) s;
 SELECT rows < 20 AS few FROM strata.last_scan();
 DROP TABLE items;
-DROP FUNCTION plan, q;
+-- a date beside a timestamp: comparisons that the index does not know are the executor's, and right
+CREATE TABLE days (id int, day date, ts timestamp, tz timestamptz, v vector(4));
+INSERT INTO days SELECT i, date '2026-01-01' + i, timestamp '2026-01-01' + i * interval '12 hours',
+  timestamptz '2026-01-01 00:00+00' + i * interval '12 hours', ARRAY[i, 0, 0, 0]::vector FROM generate_series(1, 200) i;
+CREATE INDEX ON days USING ivf (v, day, ts, tz);
+CREATE FUNCTION both_ways(condition text, OUT in_index bool, OUT ids int[], OUT equal bool) LANGUAGE plpgsql AS $$
+DECLARE
+  query text := format('SELECT array_agg(id) FROM (SELECT id FROM days WHERE %s ORDER BY v <-> ''[1,0,0,0]'' LIMIT 4) s', condition);
+  truth int[];
+BEGIN
+  in_index := (SELECT bool_or(line LIKE '%Index Cond%') FROM plan(query) line);
+  EXECUTE query INTO ids;
+  SET LOCAL enable_indexscan = off; SET LOCAL enable_seqscan = on; SET LOCAL enable_sort = on;
+  EXECUTE query INTO truth;
+  equal := ids = truth;
+  SET LOCAL enable_indexscan = on; SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off;
+END $$;
+SET TimeZone = 'UTC';
+SELECT c, b.* FROM unnest(ARRAY['day >= date ''2026-03-01''', 'day >= timestamp ''2026-03-01 12:00''', 'day = timestamp ''2026-03-01 00:00''',
+  'ts >= date ''2026-03-01''', 'ts = ''2026-03-01''', 'ts < timestamptz ''2026-01-03 00:00+00''', 'tz >= date ''2026-03-01''',
+  'tz >= timestamptz ''2026-03-01 00:00+00''', 'tz >= date ''2026-03-01'' AND day >= date ''2026-04-01''']) c, both_ways(c) b;
+SET TimeZone = 'Pacific/Auckland';
+SELECT c, b.* FROM unnest(ARRAY['tz >= date ''2026-03-01''', 'ts >= timestamptz ''2026-03-01 00:00+00''']) c, both_ways(c) b;
+RESET TimeZone;
+DROP TABLE days;
+DROP FUNCTION plan, q, both_ways;
