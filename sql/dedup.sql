@@ -223,3 +223,20 @@ SELECT strata.set_dedup('passing', 'v') IS NOT NULL AS set;
 INSERT INTO passing VALUES ('[1]'), ('[1]');
 SELECT count(*) FROM passing;
 DROP TABLE passing;
+
+-- Large statements: what a bloom filter knows to be new is not looked up, and nothing else changes.
+CREATE TABLE many (id int, v vector(2));
+SELECT strata.set_dedup('many', 'v');
+INSERT INTO many SELECT i, ARRAY[i, 0]::vector FROM generate_series(1, 6000) i;
+INSERT INTO many SELECT i, ARRAY[i, 0]::vector FROM generate_series(3001, 9000) i;
+INSERT INTO many SELECT i, ARRAY[i % 500, 1]::vector FROM generate_series(1, 3000) i;
+SELECT count(*), count(DISTINCT v) FROM many;
+SELECT seen, stored, skipped, bloom_skips > 5000 AS bloom, bloom_skips <= stored AS bounded FROM strata.stat_dedup;
+BEGIN;
+INSERT INTO many SELECT i, ARRAY[i, 2]::vector FROM generate_series(1, 3000) i;
+ROLLBACK;
+INSERT INTO many SELECT i, ARRAY[i % 2500, 2]::vector FROM generate_series(1, 3000) i;
+DELETE FROM many WHERE id <= 1000;
+INSERT INTO many SELECT i, ARRAY[i, 0]::vector FROM generate_series(1, 2000) i;
+SELECT count(*), count(DISTINCT v) FROM many;
+DROP TABLE many;

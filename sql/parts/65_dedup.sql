@@ -36,7 +36,8 @@ COMMENT ON FUNCTION strata.is_duplicate(regclass, halfvec) IS
 
 CREATE FUNCTION strata.dedup_info(
     "table" regclass, OUT mode text, OUT epsilon double precision, OUT ttl interval, OUT on_duplicate text,
-    OUT refresh boolean, OUT normalized boolean, OUT seen bigint, OUT stored bigint, OUT skipped bigint, OUT errors bigint)
+    OUT refresh boolean, OUT normalized boolean, OUT seen bigint, OUT stored bigint, OUT skipped bigint, OUT errors bigint,
+    OUT bloom_skips bigint)
   AS 'MODULE_PATHNAME', 'strata_dedup_info' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED COST 100;
 COMMENT ON FUNCTION strata.dedup_info(regclass) IS 'settings and counters of the gate of a table; see the view strata.stat_dedup';
 
@@ -46,7 +47,7 @@ COMMENT ON FUNCTION strata.dedup_own(regclass, regclass) IS 'makes a registry go
 
 CREATE VIEW strata.stat_dedup AS
   SELECT t.tgrelid::regclass AS "table", a.attname AS "column", r.oid::regclass AS registry, i.mode, i.epsilon, i.ttl,
-         i.on_duplicate, i.refresh, i.normalized, i.seen, i.stored, i.skipped, i.errors,
+         i.on_duplicate, i.refresh, i.normalized, i.seen, i.stored, i.skipped, i.errors, i.bloom_skips,
          greatest(pg_catalog.pg_stat_get_live_tuples(r.oid) - 1, 0) AS registry_rows,
          pg_catalog.pg_total_relation_size(r.oid) AS registry_bytes
   FROM pg_catalog.pg_trigger t
@@ -65,6 +66,7 @@ COMMENT ON COLUMN strata.stat_dedup.seen IS 'rows that came to the gate';
 COMMENT ON COLUMN strata.stat_dedup.stored IS 'rows let through, those of transactions that rolled back included';
 COMMENT ON COLUMN strata.stat_dedup.skipped IS 'duplicates left out';
 COMMENT ON COLUMN strata.stat_dedup.errors IS 'duplicates answered with an error';
+COMMENT ON COLUMN strata.stat_dedup.bloom_skips IS 'rows stored without a look-up before, since a bloom filter knew their vectors to be new';
 COMMENT ON COLUMN strata.stat_dedup.registry_rows IS 'vectors that count as seen, expired ones included, by the statistics collector';
 GRANT SELECT ON strata.stat_dedup TO PUBLIC;
 

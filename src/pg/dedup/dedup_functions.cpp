@@ -98,6 +98,7 @@ STRATA_FUNCTION(dedup_info) {
       Int64GetDatum(int64(read_count(counters, count_stored))),
       Int64GetDatum(int64(read_count(counters, count_skipped))),
       Int64GetDatum(int64(read_count(counters, count_error))),
+      Int64GetDatum(int64(read_count(counters, count_bloom_skip))),
   };
   bool nulls[lengthof(values)] = {};
   nulls[1] = !gate->is_near;

@@ -139,6 +139,7 @@ bool is_duplicate(Gate const* gate, Relation table, Datum value, pg_uuid_t const
   Claim const result = claim(registry, hash, terms_of(gate));
   close_registry(registry);
   if (result == Claim::duplicate) return true;
+  if (result == Claim::fresh_unseen) count(shared_counters(CounterKind::dedup, gate->registry), count_bloom_skip);
   if (!gate->is_near || !has_near_row(gate, table, value)) return false;
   give_back(gate, hash);
   return true;

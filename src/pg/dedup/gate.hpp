@@ -10,7 +10,7 @@ namespace strata::pg {
 constexpr char settling_trigger_name[] = "zzz_strata_dedup_settle";
 
 // What is counted of a registry, in its SharedCounters.
-enum DedupCount { count_seen, count_skipped, count_error, count_stored };
+enum DedupCount { count_seen, count_skipped, count_error, count_stored, count_bloom_skip };
 
 struct Gate {
   Oid table;  // key of the cache: the table, or a partition of it

@@ -1,6 +1,7 @@
 #include "pg/dedup/registry.hpp"
 
 #include "pg/compat.hpp"
+#include "pg/dedup/registry_filter.hpp"
 
 namespace strata::pg {
 namespace {
@@ -162,6 +163,13 @@ void close_registry(Registry const& registry) {
 }
 
 Claim claim(Registry const& registry, pg_uuid_t const* hash, ClaimTerms const& terms) {
+  if (filter_denies(registry, hash)) {
+    if (insert_row(registry, hash, terms.expires_at)) {
+      add_to_filter(registry, hash);
+      return Claim::fresh_unseen;
+    }
+    note_filter_failure();
+  }
   for (;;) {
     CHECK_FOR_INTERRUPTS();
     Found const found = find_settled(registry, hash);
@@ -174,6 +182,7 @@ Claim claim(Registry const& registry, pg_uuid_t const* hash, ClaimTerms const& t
       if (!delete_row(registry)) continue;
       if (insert_row(registry, hash, terms.expires_at)) return expired ? Claim::fresh : Claim::duplicate;
     } else if (insert_row(registry, hash, terms.expires_at)) {
+      add_to_filter(registry, hash);
       return Claim::fresh;
     }
   }

@@ -20,7 +20,8 @@ struct Registry {
   TupleTableSlot* slot;
 };
 
-enum class Claim { fresh, duplicate };
+// fresh_unseen: fresh, and a bloom filter saved the look-up.
+enum class Claim { fresh, fresh_unseen, duplicate };
 
 struct ClaimTerms {
   TimestampTz now;
