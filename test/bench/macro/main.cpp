@@ -60,7 +60,8 @@ void load_data(Options const& options, DataSet& data) {
     progress("ground truth of ", data.queries.rows(), " queries over ", data.base.rows(), " rows");
     data.truth = cached_neighbors(data.base, data.queries, options.metric, std::max(100U, deepest), options.cache_dir);
   }
-  data.labels = make_labels(data.base.rows(), options.filter_shares, options.seed);
+  data.labels = options.filter_by_region ? make_region_labels(data.base, options.filter_shares, options.seed)
+                                         : make_labels(data.base.rows(), options.filter_shares, options.seed);
   data.tasks = make_tasks(options, data.base, data.queries, data.truth, data.labels);
 }
 

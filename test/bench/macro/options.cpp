@@ -142,6 +142,12 @@ void add_search_options(OptionTable& table) {
                     [](Options& o, std::string const& v) {
                       o.filter_shares = parse_numbers<double>("--filter", v, 1e-9, 0.999);
                     }}});
+  table.push_back({"--filter-labels",
+                   {"KIND", "of --filter: random (default), or region: the rows around a random one",
+                    [](Options& o, std::string const& v) {
+                      if (v != "random" && v != "region") throw Failure("--filter-labels is random or region");
+                      o.filter_by_region = v == "region";
+                    }}});
   table.push_back({"--sweep",
                    {"ENGINE:SETTING=V1,V2", "replaces the engine's own sweeps; may be repeated",
                     [](Options& o, std::string const& v) { o.sweeps.push_back(parse_sweep(v)); }}});

@@ -41,6 +41,7 @@ struct Options {
   double stop_recall = 0.999;
   uint32_t rounds = 1;
   std::vector<double> filter_shares;
+  bool filter_by_region = false;  // labels are held by neighbouring rows
   std::vector<Sweep> sweeps;
   std::vector<EngineText> with, after_build;
   NamedValues session_settings;

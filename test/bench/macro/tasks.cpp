@@ -1,6 +1,7 @@
 #include "macro/tasks.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "macro/failure.hpp"
@@ -19,6 +20,24 @@ std::vector<int32_t> make_labels(uint64_t rows, std::vector<double> const& share
       if (at < shares[i]) label = int32_t(i);
       at -= shares[i];
     }
+  }
+  return labels;
+}
+
+std::vector<int32_t> make_region_labels(Matrix const& base, std::vector<double> const& shares, uint64_t seed) {
+  std::vector<int32_t> labels;
+  if (shares.empty()) return labels;
+  Generator random(seed ^ 0x2e610);
+  labels.assign(base.rows(), -1);
+  for (size_t i = 0; i < shares.size(); ++i) {
+    float const* const center = base.row(random.below(base.rows()));
+    std::vector<std::pair<double, uint64_t>> rows;
+    for (uint64_t row = 0; row < base.rows(); ++row) {
+      if (labels[row] < 0) rows.emplace_back(exact_distance(Metric::l2, center, base.row(row), base.dim()), row);
+    }
+    size_t const count = std::min(rows.size(), size_t(std::llround(shares[i] * double(base.rows()))));
+    std::nth_element(rows.begin(), rows.begin() + ptrdiff_t(count), rows.end());
+    for (size_t at = 0; at < count; ++at) labels[rows[at].second] = int32_t(i);
   }
   return labels;
 }

@@ -20,6 +20,10 @@ struct Task {
 // shares.
 std::vector<int32_t> make_labels(uint64_t rows, std::vector<double> const& shares, uint64_t seed);
 
+// The same, but a label is held by the rows nearest to a random row, as far as they have none yet: most queries lie far
+// from them.
+std::vector<int32_t> make_region_labels(Matrix const& base, std::vector<double> const& shares, uint64_t seed);
+
 // One task for each k without a filter, then one for each filter and k. `truth` is that of all rows.
 std::vector<Task> make_tasks(Options const& options, Matrix const& base, Matrix const& queries,
                              NeighborTable const& truth, std::vector<int32_t> const& labels);

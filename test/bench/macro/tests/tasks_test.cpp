@@ -16,6 +16,22 @@ TEST(Labels, ReachTheirShares) {
   EXPECT_TRUE(make_labels(100, {}, 1).empty());
 }
 
+TEST(Tasks, LabelsOfRegionsAreHeldByNeighbours) {
+  Matrix const base = generate("uniform", 4000, 2, 5);
+  std::vector<int32_t> const labels = make_region_labels(base, {0.1, 0.01}, 1);
+  EXPECT_EQ(std::count(labels.begin(), labels.end(), 0), 400);
+  EXPECT_EQ(std::count(labels.begin(), labels.end(), 1), 40);
+  EXPECT_TRUE(make_region_labels(base, {}, 1).empty());
+  // A disc that holds a hundredth of the square [-1, 1)^2 is far narrower than the square.
+  float least = 1, most = -1;
+  for (uint64_t row = 0; row < base.rows(); ++row) {
+    if (labels[row] != 1) continue;
+    least = std::min(least, base.row(row)[0]);
+    most = std::max(most, base.row(row)[0]);
+  }
+  EXPECT_LT(most - least, 0.6F);
+}
+
 TEST(Tasks, FilteredTruthIsThatOfTheRowsThatPass) {
   Matrix base = generate("uniform", 3000, 8, 5);
   Matrix const queries = take_last_rows(base, 5);
