@@ -46,7 +46,7 @@ Status scan_span(P& pager, Search& search, uint32_t at, uint32_t first, uint32_t
       scan_stream(pager, search.shape, *source.object, source.scan, query.table, first_block, end_block, scan, bounds);
   if (!status.ok()) return status;
   // An infinite error at distance zero, or an overflow, gives no number: such rows are always evaluated.
-  for (uint32_t i = 0; i < rows; i++) bounds[i] = bound_in_range(query.factor * bounds[i] + query.offset);
+  quant::scale_bounds(bounds, end_block - first_block, query.factor, query.offset);
   for (uint32_t i = 0; i < first - first_block * quant::block_rows; i++) bounds[i] = infinity;
   for (uint32_t i = end - first_block * quant::block_rows; i < rows; i++) bounds[i] = infinity;
   if (masks) mask_bounds(search, masks, bounds, rows);
@@ -113,22 +113,22 @@ Status scan_growing(P& pager, Search& search, uint32_t at) {
 template <Pager P>
 Status scan_flat(P& pager, Search& search) {
   search.flat_done = true;
+  uint32_t const first_run = search.runs.count;
   for (uint32_t at = 0; at < search.sources.count; at++) {
     SearchSource const& source = search.sources[at];
     if (source.epoch != SearchSource::none) continue;
     FrameQuery const& query = search.queries[source.query];
-    uint32_t first_run = search.runs.count;
     Status status;
     if (source.growing) {
       status = scan_growing(pager, search, at);
     } else {
       float base = search.shape.metric == Metric::inner_product ? 0.0f : query.refine.norm2;
       status = scan_rows(pager, search, at, 0, source.ranked_count, base, gain_distance(query, query.refine.norm2));
-      if (status.ok()) status = evaluate_runs(pager, search, first_run);
     }
     if (!status.ok()) return status;
   }
-  return {};
+  // All segments together: the nearest rows of all keep most others from being evaluated.
+  return evaluate_runs(pager, search, first_run);
 }
 
 // Asks for the scan codes of the list to be probed next.
@@ -279,12 +279,19 @@ Status rank_lists(P& pager, Search& search) {
 // As advance_search(), which see.
 template <Pager P>
 Status advance(P& pager, Search& search, uint32_t target) {
-  if (target > search.target) {
+  bool const lifted = search.target && search.reach < infinity;
+  if (lifted) {
+    uint32_t nearer = 0;
+    for (float const score : search.scores) nearer += score < search.reach;
+    target = nearer + 2;
+    search.reach = infinity;
+  }
+  if (target > search.target || lifted) {
     if (search.target) search.counters.advance_count++;
     search.target = target;
     // The threshold of the larger target, from what was evaluated so far.
-    search.tau = find_smallest(pager, search, search.top, target);
-    search.tau_asked = find_smallest(pager, search, search.near, rows_asked(search));
+    search.tau = nearer_of(find_smallest(pager, search, search.top, target), search.reach);
+    search.tau_asked = nearer_of(find_smallest(pager, search, search.near, rows_asked(search)), search.reach);
     if (Status status = evaluate_runs(pager, search, 0); !status.ok()) return status;
   }
   if (!search.flat_done)
@@ -307,7 +314,7 @@ Status start_search(P& pager, float const* vector, SearchOptions const& options,
   *out = search;
   search->options = options;
   search->vector = vector;
-  search->tau = search->tau_asked = detail::infinity;
+  search->tau = search->tau_asked = search->reach = options.reach;
   search->skip_source = SearchSource::none;
   search->tau_scale = 1;
   search->clock.running = options.timed;
@@ -345,7 +352,8 @@ void release_search(P& pager, Search* search) {
   pager.release(search);
 }
 
-// Looks far enough for `target` rows; a smaller target than before changes nothing.
+// Looks far enough for `target` rows; a smaller target than before changes nothing. The first call after one that kept
+// to the reach finds the next few rows beyond it, whatever the target: a merge takes one, and hardly ever more.
 template <Pager P>
 Status advance_search(P& pager, Search& search, uint32_t target) {
   enter_stage(pager, search.clock, SearchStage::scan);

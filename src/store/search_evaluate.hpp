@@ -1,6 +1,7 @@
 // Second stage of a search: rows whose first-stage bound is below the threshold get their refine code evaluated,
 // nearest bounds first.
 #pragma once
+#include <algorithm>
 #include <cmath>
 
 #include "store/search_filter.hpp"
@@ -13,7 +14,8 @@ constexpr float largest = std::numeric_limits<float>::max();
 
 // A bound that left the floats: +inf stands for rows that were evaluated, and what is no number tells nothing.
 inline float bound_in_range(float bound) {
-  return bound <= largest ? bound : bound > largest ? largest : -infinity;
+  float const capped = bound > largest ? largest : bound;
+  return capped == capped ? capped : -infinity;
 }
 
 inline Candidate candidate_of(FrameQuery const& query, quant::RefineEstimate const& estimate, uint32_t source,
@@ -88,45 +90,74 @@ void prefetch_row(P& pager, Search const& search, Pending const& row) {
   if (!source.growing) prefetch_stream(pager, *source.object, source.refine, uint64_t(run.row(row.at)) * size, size);
 }
 
-// Evaluates the rows of runs [first_run, ...) whose bound is below tau, nearest bounds first, while tau falls.
+// Appends the rows of runs [first_run, ...) with a bound below `cut` to search.pending.
 template <Pager P>
-Status evaluate_nearest(P& pager, Search& search, uint32_t first_run) {
-  auto nearer = [](Pending const& a, Pending const& b) { return a.bound < b.bound; };
+void collect_pending(P& pager, Search& search, uint32_t first_run, float cut) {
   auto& pending = search.pending;
   pending.count = 0;
   for (uint32_t run = first_run; run < search.runs.count; run++) {
     ScannedRun const& scanned = search.runs[run];
     float const* bounds = search.bounds.items + scanned.bounds_at;
-    for (uint32_t i = 0; i < scanned.row_count; i++)
-      if (bounds[i] < search.tau) pending.push(pager, {bounds[i], run, i});
+    constexpr uint32_t chunk_rows = 1024;
+    uint32_t rows[chunk_rows];
+    for (uint32_t first = 0; first < scanned.row_count; first += chunk_rows) {
+      uint32_t const left = scanned.row_count - first;
+      uint32_t const found = quant::find_below(bounds + first, left < chunk_rows ? left : chunk_rows, cut, rows);
+      for (uint32_t i = 0; i < found; i++) pending.push(pager, {bounds[first + rows[i]], run, first + rows[i]});
+    }
   }
+}
+
+// A bound that about `wanted` rows of runs [first_run, ...) stay below, from a sample of them; +inf when there are not
+// many more.
+inline float sampled_cut(Search const& search, uint32_t first_run, uint64_t wanted) {
+  constexpr uint32_t sample_max = 256;
+  uint64_t rows = 0;
+  for (uint32_t run = first_run; run < search.runs.count; run++) rows += search.runs[run].row_count;
+  if (rows < 2 * wanted) return infinity;
+  float sample[sample_max];
+  uint32_t count = 0;
+  uint64_t const stride = (rows + sample_max - 1) / sample_max;
+  uint64_t next = stride / 2, before = 0;
+  for (uint32_t run = first_run; run < search.runs.count; run++) {
+    ScannedRun const& scanned = search.runs[run];
+    float const* bounds = search.bounds.items + scanned.bounds_at;
+    for (; next < before + scanned.row_count && count < sample_max; next += stride)
+      sample[count++] = bounds[next - before];
+    before += scanned.row_count;
+  }
+  // Of a sample twice the share, and at least a few: what it says of so few rows is uncertain.
+  uint64_t const place = stride == 1 ? wanted : 2 * wanted * count / rows + 2;
+  if (place + 1 >= count) return infinity;
+  std::nth_element(sample, sample + place, sample + count);
+  return sample[place];
+}
+
+// Evaluates the rows of runs [first_run, ...) whose bound is below tau, nearest bounds first, while tau falls.
+template <Pager P>
+Status evaluate_nearest(P& pager, Search& search, uint32_t first_run) {
+  auto nearer = [](Pending const& a, Pending const& b) { return a.bound < b.bound; };
+  auto& pending = search.pending;
   // Rows lie anywhere: their cache lines are asked for so many rows ahead.
   constexpr uint32_t ahead = 4;
   // Without a threshold yet, the best few give one; then most of the rest need no evaluation.
-  uint32_t done = 0;
-  while (done < pending.count) {
-    uint32_t end = pending.count;
-    if (search.tau == infinity && end - done > 4ull * search.target) {
-      end = done + 2 * search.target;
-      std::nth_element(pending.begin() + done, pending.begin() + end, pending.end(), nearer);
-    } else {
-      auto* kept = std::partition(pending.begin() + done, pending.end(),
-                                  [&](Pending const& row) { return row.bound < search.tau; });
-      pending.count = end = uint32_t(kept - pending.begin());
-    }
-    std::sort(pending.begin() + done, pending.begin() + end, nearer);
-    for (uint32_t next = done; next < end && next < done + ahead; next++) prefetch_row(pager, search, pending[next]);
-    for (; done < end; done++) {
+  for (uint64_t wanted = 2ull * search.target;; wanted *= 8) {
+    bool const open = search.tau == infinity;
+    float const cut = open ? sampled_cut(search, first_run, wanted) : search.tau;
+    collect_pending(pager, search, first_run, cut);
+    std::sort(pending.begin(), pending.end(), nearer);
+    for (uint32_t next = 0; next < pending.count && next < ahead; next++) prefetch_row(pager, search, pending[next]);
+    for (uint32_t done = 0; done < pending.count; done++) {
       Pending const& row = pending[done];
       if (row.bound >= search.tau) return {};
-      if (done + ahead < end) prefetch_row(pager, search, pending[done + ahead]);
+      if (done + ahead < pending.count) prefetch_row(pager, search, pending[done + ahead]);
       ScannedRun const& run = search.runs[row.run];
       search.bounds[run.bounds_at + row.at] = infinity;
       if (Status status = evaluate(pager, search, run.source, run.row(row.at)); !status.ok()) return status;
     }
     pager.check_interrupts();
+    if (!open || cut >= search.tau) return {};
   }
-  return {};
 }
 
 template <Pager P>

@@ -6,6 +6,10 @@
 
 namespace strata::store::detail {
 
+inline float nearer_of(float a, float b) {
+  return a < b ? a : b;
+}
+
 // Keeps the `limit` smallest scores in a heap, and returns the largest of them once there are so many.
 template <Pager P>
 float keep_smallest(P& pager, Array<float>& heap, uint32_t limit, float score) {
@@ -38,8 +42,10 @@ void push_candidate(P& pager, Search& search, Candidate const& candidate) {
   search.candidates.push(pager, candidate);
   std::push_heap(search.candidates.begin(), search.candidates.end(), later);
   search.scores.push(pager, candidate.score);
-  search.tau = keep_smallest(pager, search.top, search.target, candidate.score);
-  search.tau_asked = keep_smallest(pager, search.near, rows_asked(search), candidate.score);
+  float const tau = keep_smallest(pager, search.top, search.target, candidate.score);
+  float const tau_asked = keep_smallest(pager, search.near, rows_asked(search), candidate.score);
+  search.tau = nearer_of(tau, search.reach);
+  search.tau_asked = nearer_of(tau_asked, search.reach);
 }
 
 }  // namespace strata::store::detail

@@ -75,6 +75,8 @@ Status add_source(P& pager, Search& search, ManifestObject const& object, Object
     source.ranked_count = header->ranked_count;
     source.zero_count = header->zero_count;
     source.has_deleted = header->deleted_count > 0;
+    source.deleted_count =
+        header->deleted_count < source.row_count ? uint32_t(header->deleted_count) : source.row_count;
     search.ranked_total += header->ranked_count;
     auto take = [header](StreamKind kind, StreamDisk* stream) {
       StreamDisk const* found = find_stream(*header, kind);

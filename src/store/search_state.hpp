@@ -29,6 +29,8 @@ struct SearchOptions {
   double recall_target = 0.95;
   segment::Filter const* filter = nullptr;  // only rows that pass are found; outlives the search
   bool timed = false;                       // StageClock runs
+  // Absolute; rows from here on are not looked for until the caller asks again: he has as many nearer ones as he wants.
+  float reach = detail::infinity;
 };
 
 struct SearchCounters {
@@ -66,6 +68,7 @@ struct SearchSource {
   uint32_t ranked_count, zero_count;  // sealed
   bool growing;
   bool has_deleted;
+  uint32_t deleted_count;  // sealed, when the search began
   StreamDisk scan, refine, ids, bitmap, directory, hashes;
   // What the filter leaves of a sealed source, see search_filter.hpp.
   ColumnView* columns;  // of every condition on a column
@@ -144,16 +147,17 @@ struct Search {
   Array<float> top;              // binary heap, the `target` smallest scores, largest first
   policy::StopModelDisk* model;  // of the newest calibrated epoch, or null
   policy::StopTracker tracker;
-  float tracked_offset;             // see tracked() in search_stop.hpp
-  float tau_scale;                  // see policy::tau_scale
-  float epsilon;                    // how many standard deviations first-stage bounds keep away from their estimates
-  uint32_t skip_source, skip_row;   // a row that is passed over: calibration, the query itself
-  uint32_t target;                  // rows wanted
-  Array<float> near;                // the same for the rows asked for, see search_margin
-  float tau_asked;                  // the largest of them, +inf while there are fewer: what the stop rule watches
-  float tau;                        // the target-th smallest score, +inf while there are fewer
-  segment::Filter const* filter;    // null: every row passes
-  std::byte* keys;                  // scratch: keys of mask_chunk_blocks blocks
+  float tracked_offset;            // see tracked() in search_stop.hpp
+  float tau_scale;                 // see policy::tau_scale
+  float epsilon;                   // how many standard deviations first-stage bounds keep away from their estimates
+  uint32_t skip_source, skip_row;  // a row that is passed over: calibration, the query itself
+  uint32_t target;                 // rows wanted
+  Array<float> near;               // the same for the rows asked for, see search_margin
+  float tau_asked;                 // the largest of them, +inf while there are fewer: what the stop rule watches
+  float tau;                       // the target-th smallest score, +inf while there are fewer; neither is above `reach`
+  float reach;                     // see SearchOptions; +inf once the caller asked again
+  segment::Filter const* filter;   // null: every row passes
+  std::byte* keys;                 // scratch: keys of mask_chunk_blocks blocks
   uint64_t seen_rows, passed_rows;  // of probed lists: how many there were, how many passed
   uint64_t near_rows, near_passed;  // the same of the lists around the query
   Moments spread;                   // of (score - key) / sqrt(key) of the rows that passed, in squared distances

@@ -43,6 +43,8 @@ struct ScanKernels {
   uint32_t (*scan_block)(QueryTable const* table, uint8_t const* block, ScanBounds const* bounds, float* lower_bounds);
   uint32_t (*scan_blocks)(QueryTable const* table, uint8_t const* blocks, uint32_t block_count, uint32_t first_row,
                           ScanBounds const* bounds, uint32_t* survivor_rows, float* survivor_bounds);
+  void (*scale)(float* bounds, uint32_t block_count, float factor, float offset);
+  uint32_t (*find_below)(float const* bounds, uint32_t row_count, float cut, uint32_t* rows);
 };
 
 extern ScanKernels const scan_kernels_scalar;

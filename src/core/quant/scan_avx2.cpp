@@ -119,11 +119,12 @@ inline uint32_t finish_sums(QueryTable const* table, RowSums const& total, uint8
 }  // namespace
 }  // namespace strata::quant
 
+#include "core/quant/bounds_body.hpp"
 #include "core/quant/survivors_body.hpp"
 
 namespace strata::quant {
 
-constexpr ScanKernels scan_kernels_avx2 = {add_units, finish, scan_one, scan_many};
+constexpr ScanKernels scan_kernels_avx2 = {add_units, finish, scan_one, scan_many, scale_all, collect_below};
 
 }  // namespace strata::quant
 #endif

@@ -96,6 +96,12 @@ uint32_t scan_block(QueryTable const* table, std::byte const* block, ScanBounds 
 uint32_t scan_blocks(QueryTable const* table, std::byte const* blocks, uint32_t block_count, uint32_t first_row,
                      ScanBounds const& bounds, uint32_t* survivor_rows, float* survivor_bounds);
 
+// bounds[32 * block_count] become factor * bound + offset: +inf and what overflows the largest float, no number -inf.
+void scale_bounds(float* bounds, uint32_t block_count, float factor, float offset);
+
+// Writes the positions of the bounds below `cut`, ascending, to rows[row_count]. Returns their count.
+uint32_t find_below(float const* bounds, uint32_t row_count, float cut, uint32_t* rows);
+
 // Blocks that straddle a page: sums of the units [first_unit, first_unit + unit_count) are added to sums[32] (zeroed by
 // the caller before the first fragment); then the factors, gathered by the caller, finish the block.
 void scan_fragment(QueryTable const* table, std::byte const* units, uint32_t first_unit, uint32_t unit_count,

@@ -96,6 +96,14 @@ uint32_t scan_blocks(QueryTable const* table, std::byte const* blocks, uint32_t 
                                     survivor_bounds);
 }
 
+void scale_bounds(float* bounds, uint32_t block_count, float factor, float offset) {
+  scan_kernels().scale(bounds, block_count, factor, offset);
+}
+
+uint32_t find_below(float const* bounds, uint32_t row_count, float cut, uint32_t* rows) {
+  return scan_kernels().find_below(bounds, row_count, cut, rows);
+}
+
 void scan_fragment(QueryTable const* table, std::byte const* units, uint32_t first_unit, uint32_t unit_count,
                    uint32_t* sums) {
   STRATA_ASSERT(first_unit + unit_count <= table->plane_units * table->bits);

@@ -1,5 +1,6 @@
 // The reference of the scan kernels.
 #include "core/math/half.hpp"
+#include "core/quant/bounds_body.hpp"
 #include "core/quant/query_table.hpp"
 
 #include "core/base/core_only.hpp"
@@ -67,6 +68,6 @@ uint32_t scan_many(QueryTable const* table, uint8_t const* blocks, uint32_t bloc
 
 }  // namespace
 
-constexpr ScanKernels scan_kernels_scalar = {add_units, finish, scan_one, scan_many};
+constexpr ScanKernels scan_kernels_scalar = {add_units, finish, scan_one, scan_many, scale_all, collect_below};
 
 }  // namespace strata::quant

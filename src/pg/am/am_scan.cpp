@@ -82,7 +82,7 @@ void read_filter(IndexScanDesc scan) {
 double known_rows(store::Search const& search) {
   double rows = 0;
   for (store::SearchSource const& source : search.sources)
-    rows += search.filter && !source.growing ? source.pass_count : source.row_count;
+    rows += search.filter && !source.growing ? source.pass_count : source.row_count - source.deleted_count;
   return rows;
 }
 
@@ -152,6 +152,7 @@ void start(IndexScanDesc scan) {
   options.recall_target = settings.recall_target;
   options.filter = &filter.filter;
   options.timed = times_scans();
+  options.reach = reach_of_siblings(state->plan, state->shape.column.metric);
   // Without an order only a radius ranks; rows without a vector are in no radius.
   bool const in_radius = filter.has_within && scan->numberOfOrderBys == 0;
   float const* const vector = filter.null_only ? nullptr : row.vector;
@@ -232,7 +233,9 @@ void fetch_candidates(ScanState* state, double unseen) {
 void look_further(ScanState* state) {
   uint32_t const doubled = state->target < UINT32_MAX / 2 ? state->target * 2 : UINT32_MAX;
   uint32_t const wanted = state->wanted_rows ? state->wanted_rows : wanted_rows_default;
-  state->target = state->target == 0 ? wanted + store::search_margin : doubled;
+  // What lies beyond the reach was not looked at yet: the target is the same.
+  bool const lifts = state->target && state->search->reach < std::numeric_limits<float>::infinity();
+  state->target = state->target == 0 ? wanted + store::search_margin : lifts ? state->target : doubled;
   report(store::advance_search(state->pager, *state->search, state->target));
 }
 

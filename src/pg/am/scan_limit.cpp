@@ -1,6 +1,8 @@
 #include "pg/am/scan_limit.hpp"
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "pg/am/am_callbacks.hpp"
 #include "pg/am/scan_state.hpp"
@@ -60,7 +62,7 @@ bool visit(PlanState* node, Search* search) {
     case T_IndexScanState: {
       auto const* const state = reinterpret_cast<IndexScanState*>(node);
       if (state->iss_RelationDesc == search->index && state->iss_OrderByKeys == search->order_bys) {
-        search->found = {node, Max(limit, 0), node->plan->plan_rows};
+        search->found = {node, Max(limit, 0), node->plan->plan_rows, nullptr, 0, 0};
         return true;
       }
       break;
@@ -75,6 +77,13 @@ bool visit(PlanState* node, Search* search) {
       break;
     case T_MergeAppendState:
       return visit_merge(reinterpret_cast<MergeAppendState*>(node), search);
+    case T_NestLoopState: {
+      // An anti-join, as of a branch with the rows that it does not show, lets most rows through.
+      if (reinterpret_cast<NestLoopState*>(node)->js.jointype == JOIN_ANTI && visit(outerPlanState(node), search))
+        return true;
+      limit = limit_unknown;
+      break;
+    }
     default:
       limit = limit_unknown;
   }
@@ -94,8 +103,9 @@ bool visit_child(PlanState* node, void* search) {
 int64_t share_of(MergeAppendState const* merge, int child, int64_t limit) {
   double total = 0;
   for (int i = 0; i < merge->ms_nplans; i++) total += Max(merge->mergeplans[i]->plan->plan_rows, 1);
-  double const mean = double(limit) * Max(merge->mergeplans[child]->plan->plan_rows, 1) / total;
-  return Min(limit, int64_t(std::ceil(mean + 2 * std::sqrt(mean))));
+  double const share = Max(merge->mergeplans[child]->plan->plan_rows, 1) / total;
+  double const mean = double(limit) * share;
+  return Min(limit, int64_t(std::ceil(mean + 2 * std::sqrt(mean * (1 - share)))));
 }
 
 bool visit_merge(MergeAppendState* merge, Search* search) {
@@ -104,9 +114,34 @@ bool visit_merge(MergeAppendState* merge, Search* search) {
     if (below.limit > 0) below.limit = share_of(merge, i, below.limit);
     if (!visit(merge->mergeplans[i], &below)) continue;
     search->found = below.found;
+    if (!search->found.merge) {
+      search->found.merge = merge;
+      search->found.merge_child = i;
+      search->found.merge_limit = Max(search->limit, 0);
+    }
     return true;
   }
   return false;
+}
+
+// The ordered scan that a child of a merge consists of, if it is one of ours that has found rows; else null.
+ScanState const* running_scan(PlanState* node) {
+  while (node && (IsA(node, ResultState) || IsA(node, SubqueryScanState)))
+    node = IsA(node, ResultState) ? outerPlanState(node) : reinterpret_cast<SubqueryScanState*>(node)->subplan;
+  if (!node || !IsA(node, IndexScanState)) return nullptr;
+  IndexScanDesc const scan = reinterpret_cast<IndexScanState*>(node)->iss_ScanDesc;
+  if (!scan || scan->indexRelation->rd_indam->ambeginscan != am_begin_scan) return nullptr;
+  auto const* const state = static_cast<ScanState const*>(scan->opaque);
+  return state->phase == ScanPhase::ordered && state->search ? state : nullptr;
+}
+
+// Children that come later have not begun, or belong to an earlier turn of the merge.
+template <class Visit>
+void visit_siblings(ScanPlan const& plan, Metric metric, Visit&& visit) {
+  for (int i = 0; i < plan.merge_child; i++) {
+    ScanState const* const sibling = running_scan(plan.merge->mergeplans[i]);
+    if (sibling && sibling->shape.column.metric == metric) visit(sibling);
+  }
 }
 
 void run_query(QueryDesc* query, RunArguments const& arguments) {
@@ -135,7 +170,7 @@ void at_subtransaction_end(SubXactEvent event, SubTransactionId, SubTransactionI
 }  // namespace
 
 ScanPlan scan_plan(Relation index, ScanKey order_bys) {
-  if (promised) return {nullptr, promised, 0};
+  if (promised) return {nullptr, promised, 0, nullptr, 0, 0};
   Search search{index, order_bys, limit_unknown, {}};
   if (running && running->planstate && order_bys) visit(running->planstate, &search);
   return search.found;
@@ -146,6 +181,34 @@ uint32_t rows_wanted(ScanPlan const& plan, double known) {
   if (!plan.node || !plan.node->qual) return uint32_t(plan.limit);
   double const wanted = double(plan.limit) * Max(known / Max(plan.passing, 1), 1);
   return uint32_t(Min(wanted, Max(double(plan.limit), filtered_rows_max)));
+}
+
+float reach_of_siblings(ScanPlan const& plan, Metric metric) {
+  float const unknown = std::numeric_limits<float>::infinity();
+  if (!plan.merge || plan.merge_limit <= 0) return unknown;
+  uint32_t count = 0;
+  double share = 1;  // rows that a sibling looks for, for each that it will be asked for
+  visit_siblings(plan, metric, [&](ScanState const* sibling) {
+    count += sibling->search->top.count;
+    if (sibling->plan.limit > 0) share = Max(share, double(sibling->wanted_rows) / double(sibling->plan.limit));
+  });
+  if (count < plan.merge_limit) return unknown;
+  auto* scores = static_cast<float*>(palloc(size_t(count) * sizeof(float)));
+  uint32_t at = 0;
+  visit_siblings(plan, metric, [&](ScanState const* sibling) {
+    memcpy(scores + at, sibling->search->top.items, size_t(sibling->search->top.count) * sizeof(float));
+    at += sibling->search->top.count;
+  });
+  double const wanted = std::ceil(double(plan.merge_limit) * share) + store::search_margin;
+  uint32_t const place = uint32_t(Min(wanted, double(count))) - 1;
+  std::nth_element(scores, scores + place, scores + count);
+  float const last = scores[place];
+  std::nth_element(scores, scores + place / 2, scores + place + 1);
+  // A merge wants one row more of each child than it takes. As far again as from half as many rows to all of them:
+  // about twice as many lie there.
+  float const reach = last + (last - scores[place / 2]);
+  pfree(scores);
+  return reach;
 }
 
 void promise_rows(uint32_t row_count) {

@@ -69,9 +69,10 @@ bool find_dropped(Relation table, Oid table_oid, Dropped* found) {
 }
 
 void require_owner(Oid table) {
-  if (is_owner(table, GetUserId())) return;
+  // Servers differ in what they say of the owner of nothing.
   char const* const name = get_rel_name(table);
   if (!name) ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE), errmsg("table with OID %u does not exist", table)));
+  if (is_owner(table, GetUserId())) return;
   aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, name);
 }
 

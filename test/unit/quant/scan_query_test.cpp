@@ -119,6 +119,39 @@ TEST(QueryTable, IsTheSameAtEveryLevel) {
   }
 }
 
+TEST(ScanBounds, AreScaledAndSearchedAtEveryLevel) {
+  Random random(5);
+  float const infinite = std::numeric_limits<float>::infinity();
+  std::vector<float> raw = testing::gaussian_vector(random, 32 * 33);
+  raw[7] = infinite;
+  raw[40] = -infinite;
+  raw[99] = std::numeric_limits<float>::quiet_NaN();
+  raw[100] = 3e38f;
+  testing::LevelGuard guard;
+  testing::at_every_level([&] {
+    std::vector<float> bounds = raw;
+    scale_bounds(bounds.data(), 33, 4.0f, 1.0f);
+    for (size_t i = 0; i < raw.size(); ++i) {
+      if (i == 7 || i == 100)
+        EXPECT_EQ(bounds[i], std::numeric_limits<float>::max());
+      else if (i == 40 || i == 99)
+        EXPECT_EQ(bounds[i], -infinite);
+      else
+        EXPECT_NEAR(bounds[i], 4 * raw[i] + 1, 1e-5) << i;
+    }
+    for (uint32_t count : {0u, 1u, 31u, 32u, 33u, 1000u, 1056u})
+      for (float cut : {-infinite, -6.0f, 0.5f, infinite}) {
+        std::vector<uint32_t> expected, rows(count + 1, 77);
+        for (uint32_t i = 0; i < count; ++i)
+          if (bounds[i] < cut) expected.push_back(i);
+        uint32_t const found = find_below(bounds.data(), count, cut, rows.data());
+        EXPECT_EQ(rows[count], 77u);
+        rows.resize(found);
+        EXPECT_EQ(rows, expected);
+      }
+  });
+}
+
 TEST(QueryTable, NoiseIsTheSpreadOfItsRounding) {
   Random random(3);
   for (uint32_t bits : {1u, 2u}) {
