@@ -74,18 +74,47 @@ CALL strata.rollback_to('items', 'v1');
 SELECT * FROM strata.diff('items', 'v2');
 ALTER TABLE items DROP CONSTRAINT small;
 -- whoever wrote past the triggers is found out
-SELECT ok, rows, rows = rows_at_first AS same FROM strata.verify_version('items', 'v1');
+SELECT ok, rows, rows = rows_at_creation AS same FROM strata.verify_version('items', 'v1');
 SELECT ok FROM strata.verify_version('items', 'v2');
 BEGIN;
 SET LOCAL session_replication_role = replica;
 UPDATE items SET note = 'tampered' WHERE id = 500;
-SELECT ok, rows - rows_at_first AS missing FROM strata.verify_version('items', 'v1');
+SELECT ok, rows - rows_at_creation AS missing FROM strata.verify_version('items', 'v1');
 DELETE FROM items WHERE id = 500;
-SELECT ok, rows - rows_at_first AS missing FROM strata.verify_version('items', 'v1');
+SELECT ok, rows - rows_at_creation AS missing FROM strata.verify_version('items', 'v1');
 ROLLBACK;
 SELECT ok FROM strata.verify_version('items', 'v1');
+-- what was recorded is the state at the creation, whether anybody asked before or not
+CREATE TABLE counted (id int PRIMARY KEY, note text);
+INSERT INTO counted SELECT i, 'row ' || i FROM generate_series(1, 50) i;
+SELECT strata.enable_versions('counted');
+SELECT strata.create_version('counted', 'a'), strata.create_version('counted', 'b');
+UPDATE counted SET note = 'new' WHERE id <= 10;
+SELECT strata.create_version('counted', 'c');
+DO $$
+BEGIN
+  FOR i IN 1..600 LOOP
+    EXIT WHEN NOT EXISTS (SELECT FROM strata.version WHERE relid = 'counted'::regclass AND checksum IS NULL);
+    PERFORM pg_sleep(0.1);
+    COMMIT;
+  END LOOP;
+END $$;
+SELECT name, row_count, recorded_at > created_at AS recorded FROM strata.version WHERE relid = 'counted'::regclass ORDER BY name;
+BEGIN;
+SET LOCAL session_replication_role = replica;
+DELETE FROM counted WHERE id = 5;
+SELECT v.name, c.ok, c.rows - c.rows_at_creation AS missing FROM strata.version v, strata.verify_version('counted', v.name) c
+WHERE v.relid = 'counted'::regclass ORDER BY v.name;
+ROLLBACK;
+SELECT bool_and(c.ok) AS ok FROM strata.version v, strata.verify_version('counted', v.name) c WHERE v.relid = 'counted'::regclass;
+BEGIN;
+SELECT strata.create_version('counted', 'd');
+SELECT ok, rows FROM strata.verify_version('counted', 'd');
+COMMIT;
+SELECT strata.disable_versions('counted');
+DROP TABLE counted;
 -- the list
-SELECT "table", name, kind, parent, created_by = current_user AS mine, comment, rows, own_bytes > 0 AS own, shared_bytes > 0 AS shared,
+SELECT "table", name, kind, parent, created_by = current_user AS mine, comment, own_bytes > 0 AS own, shared_bytes > 0 AS shared,
        retain_until, state FROM strata.versions ORDER BY created_at;
 -- dropping, and taking back
 SELECT strata.drop_version('items', 'v1');

@@ -187,6 +187,8 @@ CREATE FUNCTION expected_diff(a name, b name) RETURNS TABLE (change text, key js
   FROM (SELECT * FROM saved WHERE version = a) x FULL JOIN (SELECT * FROM saved WHERE version = b) y ON x.id = y.id AND x.part = y.part
   WHERE x.id IS NULL OR y.id IS NULL OR (x.v, x.note) IS DISTINCT FROM (y.v, y.note)
 $$;
+-- In an order that does not depend on who wrote to the catalog last.
+CREATE VIEW listed AS SELECT * FROM strata.version ORDER BY name OFFSET 0;
 CREATE PROCEDURE run_model(steps int) LANGUAGE plpgsql AS $$
 <<run>>
 DECLARE
@@ -206,12 +208,12 @@ DECLARE
 BEGIN
   FOR step IN 1..steps LOOP
     dice := random();
-    SELECT v.name INTO version FROM strata.version v WHERE v.state = 'live' ORDER BY random() LIMIT 1;
-    SELECT v.name INTO snapshot FROM strata.version v
+    SELECT v.name INTO version FROM listed v WHERE v.state = 'live' ORDER BY random() LIMIT 1;
+    SELECT v.name INTO snapshot FROM listed v
     WHERE v.state = 'live' AND v.kind = 'snapshot' AND v.relid = to_regclass('model') ORDER BY random() LIMIT 1;
-    SELECT v.name INTO branch FROM strata.version v
+    SELECT v.name INTO branch FROM listed v
     WHERE v.state = 'live' AND v.kind = 'branch' AND v.relid = to_regclass('model') ORDER BY random() LIMIT 1;
-    SELECT v.name INTO copy FROM strata.version v WHERE v.state = 'live' AND v.kind = 'copy' ORDER BY random() LIMIT 1;
+    SELECT v.name INTO copy FROM listed v WHERE v.state = 'live' AND v.kind = 'copy' ORDER BY random() LIMIT 1;
     IF dice < 0.15 AND branch IS NOT NULL THEN
       BEGIN
         PERFORM write_branch(branch) FROM generate_series(1, 1 + floor(random() * 3)::int);
@@ -280,7 +282,7 @@ BEGIN
         IF version NOT LIKE 'old%' AND version NOT LIKE 'c%' THEN RAISE; END IF;
       END;
     ELSIF dice < 0.97 THEN
-      SELECT v.name INTO version FROM strata.version v WHERE v.state = 'dropped' ORDER BY random() LIMIT 1;
+      SELECT v.name INTO version FROM listed v WHERE v.state = 'dropped' ORDER BY random() LIMIT 1;
       IF FOUND THEN
         PERFORM strata.undrop_version('model', version);
         PERFORM count_step('undropped');
@@ -289,7 +291,7 @@ BEGIN
       PERFORM strata.collect_versions('model', now => true);
       PERFORM count_step('collected');
     ELSIF version IS NOT NULL THEN
-      SELECT v.name INTO other FROM strata.version v WHERE v.state = 'live' ORDER BY random() LIMIT 1;
+      SELECT v.name INTO other FROM listed v WHERE v.state = 'live' ORDER BY random() LIMIT 1;
       IF EXISTS ((SELECT * FROM strata.diff('model', version, other) EXCEPT ALL SELECT * FROM expected_diff(version, other))
                  UNION ALL (SELECT * FROM expected_diff(version, other) EXCEPT ALL SELECT * FROM strata.diff('model', version, other))) THEN
         RAISE EXCEPTION 'diff of % and % is wrong', version, other;
@@ -302,7 +304,8 @@ BEGIN
 END $$;
 SELECT setseed((:seed % 1000000) / 1000000.0) IS NULL AS seeded;
 CALL run_model(:steps);
-SELECT step_kind, n > 0 AS happened FROM counts ORDER BY step_kind;
+SELECT count(*) AS happened FROM counts
+WHERE step_kind IN ('written', 'compared', 'created', 'rolled back', 'dropped', 'branched', 'branch written', 'merged', 'promoted');
 -- nothing is shown twice, and no row of the past is kept for nobody
 SELECT strata.collect_versions('model', now => true) >= 0 AS collected;
 SELECT coalesce(bool_and(strata.collect_versions(relid, now => true) >= 0), true) AS collected
@@ -323,6 +326,7 @@ SELECT count(strata.drop_version('model', name)) > 0 AS dropped FROM strata.vers
 SELECT strata.collect_versions('model', now => true) >= 0 AS collected;
 SELECT count(*) AS other_tables FROM strata.versioned_table WHERE relid <> 'model'::regclass;
 SELECT strata.disable_versions('model');
+DROP VIEW listed;
 DROP TABLE model, saved, base, counts;
 DROP FUNCTION some_vector, count_step, write_some, write_branch, expected_merge, make_branch, merge_some, promote_some, expected_diff;
 DROP PROCEDURE check_versions, run_model;

@@ -38,15 +38,18 @@ CREATE TABLE strata.version (
   checksum numeric,
   delta regclass,
   gone regclass,
+  recorded_at timestamptz,
   CONSTRAINT version_pkey PRIMARY KEY (collection, name),
   CHECK ((ordinal IS NULL) = (kind IN ('empty', 'copy'))),
   CHECK ((delta IS NULL) = (kind <> 'branch') AND (gone IS NULL) = (kind <> 'branch')),
-  CHECK ((collect_after IS NULL) = (state = 'live'))
+  CHECK ((collect_after IS NULL) = (state = 'live')),
+  CHECK ((checksum IS NULL) = (recorded_at IS NULL) AND (checksum IS NULL) = (row_count IS NULL))
 );
 CREATE INDEX version_relid ON strata.version (relid);
 COMMENT ON TABLE strata.version IS 'versions of tables, dropped ones until their space is given back; see the view strata.versions';
 COMMENT ON COLUMN strata.version.relid IS 'the table it is a version of; for kinds empty and copy the table that holds its rows';
 COMMENT ON COLUMN strata.version.ordinal IS 'shows rows with strata_born <= ordinal < strata_died';
+COMMENT ON COLUMN strata.version.recorded_at IS 'when count and checksum were taken';
 COMMENT ON COLUMN strata.version.delta IS 'rows of a branch that are not in its base';
 COMMENT ON COLUMN strata.version.gone IS 'keys of rows of the base that the branch does not show';
 
@@ -86,4 +89,4 @@ CREATE FUNCTION strata._version_usage("table" regclass, OUT ordinal int, OUT own
 COMMENT ON FUNCTION strata._version_usage(regclass) IS 'rows of the past that a version shows, those that no other one shows, and their mean size';
 CREATE FUNCTION strata._row_checksum("row" record) RETURNS bigint
   AS 'MODULE_PATHNAME', 'strata_row_checksum' LANGUAGE C STRICT STABLE PARALLEL SAFE COST 10;
-COMMENT ON FUNCTION strata._row_checksum(record) IS 'hash of the content of a row, strata_born left out';
+COMMENT ON FUNCTION strata._row_checksum(record) IS 'hash of the content of a row, strata_born and strata_died left out';

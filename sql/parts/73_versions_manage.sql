@@ -226,6 +226,7 @@ BEGIN
   PERFORM strata._expire(head.relid);
   -- An older version may be one too many now.
   PERFORM strata._request_visit() FROM strata.archive_policy p WHERE p.relation = head.relid;
+  IF mode = 'snapshot' AND current_setting('strata.count_versions')::boolean THEN PERFORM strata._request_collection(); END IF;
   RETURN version.name;
 END $$;
 COMMENT ON FUNCTION strata._create_version(regclass, name, text, name, interval, text, int) IS 'implementation of strata.create_version()';

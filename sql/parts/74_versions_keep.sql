@@ -142,35 +142,110 @@ CREATE FUNCTION strata._request_collection() RETURNS void
   AS 'MODULE_PATHNAME', 'strata_request_collection' LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION strata._request_collection() IS 'starts a background worker that collects, when the transaction commits';
 
-CREATE FUNCTION strata.verify_version(
-    "table" regclass, name name, OUT rows bigint, OUT checksum numeric, OUT rows_at_first bigint, OUT checksum_at_first numeric,
-    OUT ok boolean)
-  RETURNS record
-  AS 'MODULE_PATHNAME', 'strata_version_command' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100000;
-COMMENT ON FUNCTION strata.verify_version(regclass, name) IS
-  'counts the rows of a version and compares them, and a checksum of their content, with the first time; the first call keeps what it finds';
+CREATE FUNCTION strata._column_names(relation regclass) RETURNS name[]
+  LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+  AS $$SELECT array_agg(attname ORDER BY attnum) FROM pg_attribute WHERE attrelid = relation AND attnum > 0 AND NOT attisdropped$$;
+COMMENT ON FUNCTION strata._column_names(regclass) IS 'the columns of a table or view, in their order';
 
-CREATE FUNCTION strata._verify_version(
-    "table" regclass, name name, OUT rows bigint, OUT checksum numeric, OUT rows_at_first bigint, OUT checksum_at_first numeric,
-    OUT ok boolean)
+-- Counts and checksums of the versions that have none, in one pass over the table and its history, whatever their number.
+CREATE FUNCTION strata._record_versions("table" regclass) RETURNS bigint
   LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET row_security = off
   AS $$
 DECLARE
-  version strata.version := strata._find_version("table", name);
+  head strata.versioned_table;
+  columns name[];
+  pending name[];
+  result bigint;
 BEGIN
+  -- Names stand for the same tables to the end: nobody takes this one's place meanwhile.
+  PERFORM strata._lock_table("table", 'ACCESS SHARE');
+  head := strata._table("table");
+  columns := strata._column_names("table");
+  -- A version that was made before a column came or went shows others than the table has: its first check counts it.
+  SELECT array_agg(v.name) INTO pending FROM strata.version v
+  WHERE v.relid = "table" AND v.kind = 'snapshot' AND v.state = 'live' AND v.checksum IS NULL
+    AND strata._column_names(strata._source("table", v.name)::regclass) = columns;
+  IF pending IS NULL THEN RETURN 0; END IF;
+  EXECUTE format(
+    'WITH part AS MATERIALIZED ('
+    'SELECT r.born, r.died, count(*) AS rows, sum(r.hash) AS checksum '
+    'FROM (SELECT t.strata_born AS born, 2147483647 AS died, strata._row_checksum(t) AS hash FROM %s t '
+    'UNION ALL SELECT t.strata_born, t.strata_died, strata._row_checksum(t) FROM %s t) r GROUP BY r.born, r.died), '
+    'total AS (SELECT v.name, coalesce(sum(p.rows), 0) AS rows, coalesce(sum(p.checksum), 0) AS checksum '
+    'FROM strata.version v LEFT JOIN part p ON p.born <= v.ordinal AND p.died > v.ordinal '
+    'WHERE v.collection = $1 AND v.name = ANY ($2) GROUP BY v.name) '
+    'UPDATE strata.version v SET row_count = t.rows, checksum = t.checksum, recorded_at = clock_timestamp() '
+    'FROM total t WHERE v.collection = $1 AND v.name = t.name AND v.checksum IS NULL', head.relid, head.history)
+    USING head.collection, pending;
+  GET DIAGNOSTICS result = ROW_COUNT;
+  RETURN result;
+END $$;
+COMMENT ON FUNCTION strata._record_versions(regclass) IS 'records count and checksum of the versions of a table that have none';
+
+CREATE FUNCTION strata._record_for_owner("table" regclass) RETURNS bigint
+  AS 'MODULE_PATHNAME', 'strata_version_service' LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE COST 100000;
+COMMENT ON FUNCTION strata._record_for_owner(regclass) IS 'records counts and checksums, as the owner of the table';
+CREATE FUNCTION strata.__record_for_owner("table" regclass) RETURNS bigint
+  LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+  AS $$SELECT strata._record_versions("table")$$;
+COMMENT ON FUNCTION strata.__record_for_owner(regclass) IS 'implementation of strata._record_for_owner()';
+
+-- Of all tables of this database; called by background workers, of which one is enough.
+CREATE FUNCTION strata._record_all() RETURNS bigint
+  LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+  AS $$
+DECLARE
+  relation regclass;
+  result bigint := 0;
+BEGIN
+  IF NOT pg_try_advisory_xact_lock(5356, 0) THEN RETURN 0; END IF;
+  FOR relation IN
+    SELECT t.relid FROM strata.versioned_table t
+    WHERE EXISTS (SELECT FROM strata.version v WHERE v.relid = t.relid AND v.kind = 'snapshot' AND v.state = 'live' AND v.checksum IS NULL)
+  LOOP
+    BEGIN
+      result := result + strata._record_for_owner(relation);
+    EXCEPTION WHEN OTHERS THEN
+      RAISE WARNING 'could not count the versions of "%": %', relation, SQLERRM;
+    END;
+  END LOOP;
+  RETURN result;
+END $$;
+COMMENT ON FUNCTION strata._record_all() IS 'records counts and checksums in the database';
+
+CREATE FUNCTION strata.verify_version(
+    "table" regclass, name name, OUT rows bigint, OUT checksum numeric, OUT rows_at_creation bigint, OUT checksum_at_creation numeric,
+    OUT recorded_at timestamptz, OUT ok boolean)
+  RETURNS record
+  AS 'MODULE_PATHNAME', 'strata_version_command' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100000;
+COMMENT ON FUNCTION strata.verify_version(regclass, name) IS
+  'counts the rows of a version and compares them, and a checksum of their content, with what was recorded at recorded_at: after the version was made, in the background, or by the first call';
+
+CREATE FUNCTION strata._verify_version(
+    "table" regclass, name name, OUT rows bigint, OUT checksum numeric, OUT rows_at_creation bigint, OUT checksum_at_creation numeric,
+    OUT recorded_at timestamptz, OUT ok boolean)
+  LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET row_security = off
+  AS $$
+DECLARE
+  version strata.version;
+BEGIN
+  PERFORM strata._lock_table("table", 'ACCESS SHARE');
+  version := strata._find_version("table", name);
   EXECUTE format('SELECT count(*), coalesce(sum(strata._row_checksum(strata_row)), 0) FROM %s AS strata_row', strata._source("table", name))
     INTO rows, checksum;
   IF version.kind <> 'snapshot' THEN RETURN; END IF;
   IF version.checksum IS NULL THEN
-    UPDATE strata.version v SET row_count = rows, checksum = _verify_version.checksum
+    recorded_at := clock_timestamp();
+    UPDATE strata.version v SET row_count = rows, checksum = _verify_version.checksum, recorded_at = _verify_version.recorded_at
     WHERE v.collection = version.collection AND v.name = version.name;
-    rows_at_first := rows;
-    checksum_at_first := checksum;
+    rows_at_creation := rows;
+    checksum_at_creation := checksum;
   ELSE
-    rows_at_first := version.row_count;
-    checksum_at_first := version.checksum;
+    recorded_at := version.recorded_at;
+    rows_at_creation := version.row_count;
+    checksum_at_creation := version.checksum;
   END IF;
-  ok := rows = rows_at_first AND checksum = checksum_at_first;
+  ok := rows = rows_at_creation AND checksum = checksum_at_creation;
 END $$;
 COMMENT ON FUNCTION strata._verify_version(regclass, name) IS 'implementation of strata.verify_version()';
 
@@ -196,7 +271,7 @@ COMMENT ON COLUMN strata.versions."table" IS 'the table, as it is now';
 COMMENT ON COLUMN strata.versions.name IS 'name of the version; <table>_<name> is the schema to read it through';
 COMMENT ON COLUMN strata.versions.kind IS 'snapshot: read-only; branch: writable; empty, copy: a table of its own';
 COMMENT ON COLUMN strata.versions.parent IS 'the version it was made from; latest: the table';
-COMMENT ON COLUMN strata.versions.rows IS 'rows, once strata.verify_version() has counted them';
+COMMENT ON COLUMN strata.versions.rows IS 'rows of a snapshot, counted soon after it was made';
 COMMENT ON COLUMN strata.versions.own_bytes IS 'what dropping it would free, about';
 COMMENT ON COLUMN strata.versions.shared_bytes IS 'size of what it shares with the table and with other versions, about';
 COMMENT ON COLUMN strata.versions.retain_until IS 'dropped after that; null: kept';

@@ -270,7 +270,8 @@ BEGIN
   PERFORM strata._check_altered("table");
   PERFORM strata._sync_table("table");
   -- What the versions hold is something else now, by intent.
-  UPDATE strata.version v SET row_count = NULL, checksum = NULL WHERE v.relid = "table" AND v.ordinal IS NOT NULL;
+  PERFORM strata._request_collection();
+  UPDATE strata.version v SET row_count = NULL, checksum = NULL, recorded_at = NULL WHERE v.relid = "table" AND v.ordinal IS NOT NULL;
   FOR version IN SELECT * FROM strata.version v WHERE v.relid = "table" AND v.ordinal IS NOT NULL AND v.state = 'live' LOOP
     PERFORM strata._make_view(head, version);
   END LOOP;

@@ -129,6 +129,10 @@ void define_version_settings() {
   DefineCustomIntVariable("strata.version_drop_delay", "How long a dropped version can be taken back.",
                           "Afterwards its rows are removed in the background.", &settings.version_drop_delay_s, 600, 0,
                           INT_MAX, PGC_USERSET, GUC_UNIT_S, nullptr, nullptr, nullptr);
+  DefineCustomBoolVariable(
+      "strata.count_versions", "Counts new versions and takes their checksums in the background.",
+      "strata.verify_version() compares with them. Reads the table once for the versions made since.",
+      &settings.count_versions, true, PGC_USERSET, 0, nullptr, nullptr, nullptr);
   DefineCustomBoolVariable("strata.version_command", "A command on versions is running.", nullptr,
                            &settings.version_command, false, PGC_USERSET,
                            GUC_NO_SHOW_ALL | GUC_NOT_IN_SAMPLE | GUC_DISALLOW_IN_FILE | GUC_NO_RESET_ALL, nullptr,

@@ -81,6 +81,7 @@ Datum call_as(Oid role, int restriction, FunctionCallInfo fcinfo) {
 }
 
 LOCKMODE lock_mode_of(char const* name) {
+  if (strcmp(name, "ACCESS SHARE") == 0) return AccessShareLock;
   if (strcmp(name, "SHARE") == 0) return ShareLock;
   if (strcmp(name, "SHARE ROW EXCLUSIVE") == 0) return ShareRowExclusiveLock;
   if (strcmp(name, "ACCESS EXCLUSIVE") == 0) return AccessExclusiveLock;

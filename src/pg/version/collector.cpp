@@ -1,5 +1,5 @@
-// The background worker that gives back the space of dropped versions: started when a transaction that dropped one
-// commits, gone when nothing is due.
+// The background worker that gives back the space of dropped versions and counts new ones: started when a transaction
+// that dropped or made one commits, gone when nothing is due.
 #include "pg/version/collector.hpp"
 #include "pg/compat.hpp"
 #include "pg/entry.hpp"
@@ -12,6 +12,7 @@ extern PGDLLEXPORT void strata_collector_main(Datum argument);
 namespace strata::pg {
 namespace {
 
+constexpr long collection_delay_ms = 500;
 constexpr TimestampTz retry_us = 60 * USECS_PER_SEC;  // what could not be collected is tried again after that
 
 bool requested = false;  // by the running transaction
@@ -44,25 +45,37 @@ bool has_catalog() {
 
 }  // namespace
 
-TimestampTz collect_versions() {
-  TimestampTz next = DT_NOEND;
+namespace {
+
+// The last column of the row that `query` returns, DT_NOEND for null; a transaction of its own.
+TimestampTz run_alone(char const* query, char const* activity) {
+  TimestampTz result = DT_NOEND;
   SetCurrentStatementStartTimestamp();
   StartTransactionCommand();
   PushActiveSnapshot(GetTransactionSnapshot());
   if (has_catalog()) {
-    pgstat_report_activity(STATE_RUNNING, "collecting dropped versions");
+    pgstat_report_activity(STATE_RUNNING, activity);
     if (SPI_connect() != SPI_OK_CONNECT) elog(ERROR, "SPI_connect failed");
-    if (SPI_execute("SELECT strata._collect_all(), strata._next_collection()", false, 0) != SPI_OK_SELECT)
-      elog(ERROR, "could not collect dropped versions");
+    if (SPI_execute(query, false, 0) != SPI_OK_SELECT) elog(ERROR, "%s failed", activity);
     bool is_null;
-    Datum const due = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2, &is_null);
-    if (!is_null) next = Max(DatumGetTimestampTz(due), GetCurrentTimestamp() + retry_us);
+    Datum const value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2, &is_null);
+    if (!is_null) result = DatumGetTimestampTz(value);
     SPI_finish();
   }
   PopActiveSnapshot();
   CommitTransactionCommand();
   pgstat_report_activity(STATE_IDLE, nullptr);
-  return next;
+  return result;
+}
+
+}  // namespace
+
+TimestampTz collect_versions() {
+  TimestampTz const due =
+      run_alone("SELECT strata._collect_all(), strata._next_collection()", "collecting dropped versions");
+  if (settings.count_versions)
+    run_alone("SELECT strata._record_all(), NULL::pg_catalog.timestamptz", "counting new versions");
+  return due == DT_NOEND ? due : Max(due, GetCurrentTimestamp() + retry_us);
 }
 
 void register_collector() {
@@ -83,6 +96,9 @@ void strata_collector_main(Datum /* argument */) {
   pqsignal(SIGTERM, die);
   BackgroundWorkerUnblockSignals();
   BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
+  // Several versions made one after the other are counted together.
+  WaitLatch(MyLatch, WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, strata::pg::collection_delay_ms, PG_WAIT_EXTENSION);
+  CHECK_FOR_INTERRUPTS();
   if (!RecoveryInProgress()) strata::pg::collect_versions();
   proc_exit(0);
 }

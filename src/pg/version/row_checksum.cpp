@@ -1,4 +1,4 @@
-// A hash of what a row holds, the ordinal left out: rows of equal content have equal hashes, wherever they are stored.
+// A hash of what a row holds, the ordinals left out: rows of equal content have equal hashes, wherever they are stored.
 #include "pg/entry.hpp"
 #include "pg/version/versioned_table.hpp"
 
@@ -36,7 +36,9 @@ STRATA_FUNCTION(row_checksum) {
   uint64 position = 0;
   for (int i = 0; i < shape->natts; i++) {
     Form_pg_attribute const column = TupleDescAttr(shape, i);
-    if (column->attisdropped || strcmp(NameStr(column->attname), born_column) == 0) continue;
+    if (column->attisdropped || strcmp(NameStr(column->attname), born_column) == 0 ||
+        strcmp(NameStr(column->attname), died_column) == 0)
+      continue;
     position++;
     if (!is_null[i]) hash = hash_combine64(hash, hash_value(values[i], column, position));
   }
