@@ -30,7 +30,7 @@ COMMENT ON COLUMN strata.progress.pid IS 'process id';
 COMMENT ON COLUMN strata.progress.database IS 'database it works in';
 COMMENT ON COLUMN strata.progress."table" IS 'the table; null in other databases';
 COMMENT ON COLUMN strata.progress.index IS 'the ivf index; null in other databases, and for work on a table';
-COMMENT ON COLUMN strata.progress.task IS 'seal, merge, compact, carry (into a newer codebook), discard (nothing but deleted rows), train, calibrate, reclaim; of a table: archive (a version), move (rows between tiers)';
+COMMENT ON COLUMN strata.progress.task IS 'seal, merge, compact, carry (into a newer codebook), discard (nothing but deleted rows), train, calibrate, reclaim, tier (a segment goes to another tier); of a table: archive (a version), move (rows between tiers)';
 COMMENT ON COLUMN strata.progress.phase IS 'place: rows are put into lists; write: pages are written; publish: the new segment takes the place of the old ones; sample, cluster: a codebook is trained; query: a calibration; reclaim: pages are freed; archive, move: rows are';
 COMMENT ON COLUMN strata.progress.done IS 'rows of the phase that are done (query: sample queries, reclaim: segments)';
 COMMENT ON COLUMN strata.progress.total IS 'of how many; null when not known';

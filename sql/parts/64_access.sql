@@ -3,14 +3,15 @@
 
 CREATE FUNCTION strata.list_access(
     index regclass, OUT segment bigint, OUT kind text, OUT tier text, OUT rows bigint, OUT hits float8,
-    OUT hits_per_day float8, OUT recent_hits bigint, OUT last_hit_at timestamptz)
+    OUT hits_per_day float8, OUT recent_hits bigint, OUT last_hit_at timestamptz, OUT idle_since timestamptz,
+    OUT moved_at timestamptz)
   RETURNS SETOF record
   AS 'MODULE_PATHNAME', 'strata_list_access' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED ROWS 20 COST 1000;
 COMMENT ON FUNCTION strata.list_access(regclass) IS 'how often searches return rows of each segment of an ivf index, as in strata.stat_access';
 
 CREATE VIEW strata.stat_access AS
   SELECT i.indrelid::regclass AS "table", i.indexrelid::regclass AS index, s.segment, s.kind, s.tier, s.rows, s.hits,
-         s.hits_per_day, s.recent_hits, s.last_hit_at
+         s.hits_per_day, s.recent_hits, s.last_hit_at, s.idle_since, s.moved_at
   FROM pg_catalog.pg_index i
   JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid AND c.relkind = 'i'
   JOIN pg_catalog.pg_am a ON a.oid = c.relam AND a.amname = 'ivf'
@@ -27,6 +28,8 @@ COMMENT ON COLUMN strata.stat_access.hits IS 'searches that returned rows of it;
 COMMENT ON COLUMN strata.stat_access.hits_per_day IS 'the rate that would keep hits where they are';
 COMMENT ON COLUMN strata.stat_access.recent_hits IS 'those of them that are only in memory yet';
 COMMENT ON COLUMN strata.stat_access.last_hit_at IS 'when a search last returned a row of it, to about the minute at which that was recorded; null: not known';
+COMMENT ON COLUMN strata.stat_access.idle_since IS 'since when no search is known to have returned a row of it and no new row came to it';
+COMMENT ON COLUMN strata.stat_access.moved_at IS 'when it last changed its tier';
 GRANT SELECT ON strata.stat_access TO PUBLIC;
 
 CREATE FUNCTION strata.list_access_ranges(

@@ -192,6 +192,46 @@ inline FileName file_of(Relation relation) {
 #endif
 }
 
+// A file as buffers know it, and its pages without a Relation, which would have to be closed.
+#if PG_VERSION_NUM >= 160000
+using FileLocator = RelFileLocator;
+#else
+using FileLocator = RelFileNode;
+#endif
+inline FileLocator locator_of(Relation relation) {
+#if PG_VERSION_NUM >= 160000
+  return relation->rd_locator;
+#else
+  return relation->rd_node;
+#endif
+}
+// A new, empty file for a relation, in place of its present one when the transaction commits.
+inline void set_new_file(Relation relation) {
+#if PG_VERSION_NUM >= 160000
+  RelationSetNewRelfilenumber(relation, relation->rd_rel->relpersistence);
+#else
+  RelationSetNewRelfilenode(relation, relation->rd_rel->relpersistence);
+#endif
+}
+inline Oid number_of(FileLocator const& file) {
+#if PG_VERSION_NUM >= 160000
+  return file.relNumber;
+#else
+  return file.relNode;
+#endif
+}
+inline SMgrRelation open_file(FileLocator const& file) {
+#if PG_VERSION_NUM >= 170000
+  return smgropen(file, INVALID_PROC_NUMBER);
+#else
+  return smgropen(file, InvalidBackendId);
+#endif
+}
+inline Buffer read_file_page(FileLocator const& file, BlockNumber block, ReadBufferMode mode,
+                             BufferAccessStrategy strategy, bool permanent) {
+  return ReadBufferWithoutRelcache(file, MAIN_FORKNUM, block, mode, strategy, permanent);
+}
+
 // Pins `buffer` if it holds a page of the relation's main fork.
 inline bool pin_if_holds(Relation relation, BlockNumber block, Buffer buffer) {
 #if PG_VERSION_NUM >= 160000
@@ -242,7 +282,8 @@ inline void fill_new_am_fields(IndexAmRoutine* routine) {
 }
 
 // The routine to fill: from 19 on the server keeps a pointer to it for ever.
-inline IndexAmRoutine* new_am_routine() {
+template <int method = 0>
+IndexAmRoutine* new_am_routine() {
 #if PG_VERSION_NUM >= 190000
   static IndexAmRoutine routine;
   routine.type = T_IndexAmRoutine;

@@ -89,6 +89,7 @@ extern "C" {
 #include "commands/progress.h"
 #include "commands/sequence.h"
 #include "commands/tablecmds.h"
+#include "commands/tablespace.h"
 #include "commands/trigger.h"
 #include "commands/vacuum.h"
 #include "common/cryptohash.h"

@@ -18,6 +18,16 @@ config_enum_entry const iterative_scan_names[] = {
     {nullptr, 0, false},
 };
 
+config_enum_entry const search_tiers_names[] = {
+    {"hot,cold", int(SearchTiers::all), false},
+    {"hot", int(SearchTiers::hot), false},
+    {"cold", int(SearchTiers::cold), false},
+    {"cold,hot", int(SearchTiers::all), true},
+    {"hot, cold", int(SearchTiers::all), true},
+    {"cold, hot", int(SearchTiers::all), true},
+    {nullptr, 0, false},
+};
+
 config_enum_entry const simd_level_names[] = {
     {"auto", simd_auto, false},
     {"scalar", int(math::SimdLevel::scalar), false},
@@ -71,6 +81,9 @@ void define_search_settings() {
   DefineCustomIntVariable("strata.max_scan_tuples", "Number of rows after which an index scan ends.",
                           "Zero means no limit: a scan ends when the executor has enough or no row is left.",
                           &settings.max_scan_tuples, 0, 0, INT_MAX, PGC_USERSET, 0, nullptr, nullptr, nullptr);
+  DefineCustomEnumVariable("strata.search_tiers", "Tiers whose segments a search by distance looks into.",
+                           "A search that leaves rows out says so in a notice.", &settings.search_tiers,
+                           int(SearchTiers::all), search_tiers_names, PGC_USERSET, 0, nullptr, nullptr, nullptr);
   DefineCustomBoolVariable("strata.sample_queries", "Keeps some recent queries of each index.",
                            "strata.measure_recall() of the table's owner asks them again. At most ten a second and "
                            "session, at most 256 and 4 MB an index.",

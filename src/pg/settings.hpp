@@ -6,11 +6,15 @@ namespace strata::pg {
 
 enum class IterativeScan : int { strict = 0, relaxed = 1 };
 
+// Bits.
+enum class SearchTiers : int { hot = 1, cold = 2, all = 3 };
+
 struct Settings {
   double recall_target;
   int probes;          // 0: the recall target decides
   int iterative_scan;  // IterativeScan
   int max_scan_tuples;
+  int search_tiers;            // SearchTiers
   int insert_buffer_size_mb;   // over all indexes of the server
   int auto_flush_interval_ms;  // least time between two looks at whether an index wants maintenance
   int simd_level;

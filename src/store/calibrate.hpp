@@ -49,7 +49,7 @@ Status write_calibration(P& pager, ObjectId epoch, uint64_t listed_rows, float n
   auto* header = static_cast<ObjectHeaderDisk*>(pager.allocate(sizeof(ObjectHeaderDisk)));
   *header = ObjectHeaderDisk{};
   StreamPlan plan{StreamKind::stop_model, format::no_column, 0, format::page_body_size, sizeof model};
-  uint32_t const page_count = plan_streams(&plan, 1, header);
+  uint32_t const page_count = plan_streams(&plan, 1, header).main;
   uint32_t const rows = listed_rows > UINT32_MAX ? UINT32_MAX : uint32_t(listed_rows);
   Status status = edit_manifest(pager, [&](Manifest& work) -> EditResult {
     for (auto& object : work.objects) {

@@ -20,7 +20,21 @@ struct CheckResult {
 
 namespace detail {
 
-// F1, F2, F3: every block below the frontier has exactly one owner.
+// The claims from claims[*at] on that lie in the space of `begin` cover it up to `frontier`, each block once.
+inline Status check_claims(Array<ExtentDisk> const& claims, uint32_t* at, uint32_t begin, uint32_t frontier) {
+  uint64_t end = begin, hole = UINT64_MAX;
+  Status status;
+  for (; *at < claims.count && is_cold(claims[*at].start) == is_cold(begin); ++*at) {
+    ExtentDisk const& extent = claims[*at];
+    if (extent.start < end && status.ok()) status = corrupt("block has two owners", extent.start);
+    if (extent.start > end && hole == UINT64_MAX) hole = end;
+    end = uint64_t(extent.start) + extent.count;
+  }
+  if (hole == UINT64_MAX && end != frontier) hole = end;
+  return status.ok() && hole != UINT64_MAX ? corrupt("block has no owner", hole) : status;
+}
+
+// F1, F2, F3: every block below a frontier has exactly one owner.
 template <Pager P>
 Status check_space(P& pager, Manifest const& manifest, CheckResult* result) {
   uint32_t last_id = 0;
@@ -38,17 +52,11 @@ Status check_space(P& pager, Manifest const& manifest, CheckResult* result) {
     claims.push(pager, extent);
   }
   std::sort(claims.begin(), claims.end(), [](ExtentDisk const& a, ExtentDisk const& b) { return a.start < b.start; });
-  uint64_t end = 0;
-  Status status;
-  uint64_t hole = UINT64_MAX;
-  for (ExtentDisk const& extent : claims) {
-    if (extent.start < end && status.ok()) status = corrupt("block has two owners", extent.start);
-    if (extent.start > end && hole == UINT64_MAX) hole = end;
-    end = uint64_t(extent.start) + extent.count;
-  }
-  if (hole == UINT64_MAX && end != manifest.header.frontier) hole = end;
-  if (status.ok() && hole != UINT64_MAX) status = corrupt("block has no owner", hole);
-  result->page_count = manifest.header.frontier;
+  uint32_t at = 0;
+  Status status = check_claims(claims, &at, 0, manifest.header.frontier);
+  if (status.ok())
+    status = check_claims(claims, &at, format::cold_bit, end_of_space(manifest.header, Space::companion));
+  result->page_count = manifest.header.frontier + manifest.header.cold_frontier;
   pager.release(claims.items);
   return status;
 }

@@ -107,7 +107,7 @@ Status write_epoch(P& pager, IndexShape const& shape, EpochParts const& parts, O
        uint64_t(parts.list_count) * padded * 2},
       {StreamKind::list_residuals, format::no_column, 4, format::page_body_size, uint64_t(parts.list_count) * 4},
       {StreamKind::stop_model, format::no_column, 0, format::page_body_size, parts.model_size}};
-  uint32_t page_count = plan_streams(plans, parts.model_size ? 4 : 3, header);
+  uint32_t page_count = plan_streams(plans, parts.model_size ? 4 : 3, header).main;
   uint32_t rows = parts.row_count > UINT32_MAX ? UINT32_MAX : uint32_t(parts.row_count);
   auto* manifest = static_cast<Manifest*>(pager.allocate(sizeof(Manifest)));
   *manifest = Manifest{};

@@ -49,7 +49,29 @@ inline BlockNo block_of(ManifestObject const& object, uint32_t page_no) {
   return BlockNo::none;
 }
 
+inline bool is_cold(uint32_t block) {
+  return (block & format::cold_bit) != 0;
+}
+
+// The two files of an index. Blocks of the companion carry format::cold_bit, so that they sort after all others.
+enum class Space : uint8_t { main, companion };
+
 namespace detail {
+
+inline bool lies_in(uint32_t block, Space space) {
+  return is_cold(block) == (space == Space::companion);
+}
+
+// Behind the last block in use, cold_bit included.
+inline uint32_t end_of_space(ManifestHeaderDisk const& header, Space space) {
+  return space == Space::main ? header.frontier : format::cold_bit | header.cold_frontier;
+}
+
+// An extent that lies within its file, as far as the manifest knows it.
+inline bool is_placed(ManifestHeaderDisk const& header, ExtentDisk const& extent) {
+  Space const space = is_cold(extent.start) ? Space::companion : Space::main;
+  return extent.count > 0 && uint64_t(extent.start) + extent.count <= end_of_space(header, space);
+}
 
 struct MetaResult {
   Status status;
@@ -61,6 +83,8 @@ Status decode_manifest(P& pager, std::byte const* bytes, uint32_t size, Manifest
   ManifestHeaderDisk& header = manifest->header;
   if (size < sizeof header) return corrupt("manifest is shorter than its header");
   std::memcpy(&header, bytes, sizeof header);
+  if (is_cold(header.frontier) || is_cold(header.cold_frontier) || (header.cold_frontier && !header.companion))
+    return corrupt("manifest has impossible frontiers");
   uint64_t wanted = sizeof header + uint64_t(header.object_count) * sizeof(ObjectDisk) +
                     (uint64_t(header.extent_count) + header.free_extent_count) * sizeof(ExtentDisk);
   if (wanted != size) return corrupt("manifest has impossible counts");
@@ -85,8 +109,7 @@ Status decode_manifest(P& pager, std::byte const* bytes, uint32_t size, Manifest
     uint64_t pages = 0;
     for (ExtentDisk const& extent : object.extents) {
       pages += extent.count;
-      if (extent.count == 0 || uint64_t(extent.start) + extent.count > header.frontier)
-        return corrupt("extent lies past the frontier", object.disk.id);
+      if (!detail::is_placed(header, extent)) return corrupt("extent lies past the frontier", object.disk.id);
     }
     if (pages != object.disk.page_count) return corrupt("extents do not add up", object.disk.id);
     manifest->objects.push(pager, object);
@@ -101,7 +124,8 @@ Status decode_manifest(P& pager, std::byte const* bytes, uint32_t size, Manifest
     if (extent.count == 0 || (end != 0 && extent.start <= end))
       return corrupt("free extents are not sorted or touch", extent.start);
     end = uint64_t(extent.start) + extent.count;
-    if (end >= header.frontier) return corrupt("free extent lies at or past the frontier", extent.start);
+    Space const space = is_cold(extent.start) ? Space::companion : Space::main;
+    if (end >= end_of_space(header, space)) return corrupt("free extent lies at or past the frontier", extent.start);
   }
   return {};
 }
@@ -114,11 +138,31 @@ inline Status check_reach(Manifest const& manifest, uint32_t block_count) {
       return corrupt("manifest slot lies past the frontier", slot.start);
   for (ManifestObject const& object : manifest.objects) {
     if (object.disk.state != ObjectState::live && object.disk.state != ObjectState::frozen) continue;
-    for (ExtentDisk const& extent : object.extents)
-      if (uint64_t(extent.start) + extent.count > block_count)
+    bool was_cold = false;
+    for (ExtentDisk const& extent : object.extents) {
+      bool const cold = is_cold(extent.start);
+      if ((cold && object.disk.tier == 0) || (was_cold && !cold))
+        return corrupt("object lies in the wrong file", object.disk.id);
+      was_cold = cold;
+      // How long the companion is, is asked when its pages are.
+      if (!cold && uint64_t(extent.start) + extent.count > block_count)
         return corrupt("object lies past the end of the file", object.disk.id);
+    }
   }
   return {};
+}
+
+// How long the companion must be for what is readable in it.
+inline uint32_t companion_reach(Manifest const& manifest) {
+  uint32_t reach = 0;
+  for (ManifestObject const& object : manifest.objects) {
+    if (object.disk.state != ObjectState::live) continue;
+    for (ExtentDisk const& extent : object.extents) {
+      uint32_t const end = is_cold(extent.start) ? (extent.start & ~format::cold_bit) + extent.count : 0;
+      if (end > reach) reach = end;
+    }
+  }
+  return reach;
 }
 
 template <Pager P>
@@ -212,6 +256,7 @@ Status load_manifest(P& pager, Manifest* manifest) {
         status = detail::check_reach(*manifest, block_count);
     }
     pager.release(bytes);
+    if (status.ok()) pager.use_companion(manifest->header.companion, detail::companion_reach(*manifest));
     return status;
   }
 }
@@ -244,11 +289,17 @@ void free_extent(P& pager, Manifest& manifest, ExtentDisk extent) {
   } else {
     free.insert(pager, at, extent);
   }
-  ExtentDisk last = free[free.count - 1];
-  if (last.start + last.count == manifest.header.frontier) {
+  // What was freed lies in the last free extent of its file, if in one that ends there.
+  Space const space = is_cold(extent.start) ? Space::companion : Space::main;
+  uint32_t end = free.count;
+  while (end > 0 && !detail::lies_in(free[end - 1].start, space)) end--;
+  ExtentDisk const last = free[end - 1];
+  if (last.start + last.count != detail::end_of_space(manifest.header, space)) return;
+  if (space == Space::main)
     manifest.header.frontier = last.start;
-    free.count--;
-  }
+  else
+    manifest.header.cold_frontier = last.start & ~format::cold_bit;
+  free.remove(end - 1);
 }
 
 namespace detail {
@@ -263,10 +314,11 @@ inline ExtentDisk take_free(Manifest& manifest, uint32_t at, uint32_t count) {
   return extent;
 }
 
-// The first free extent of at least `page_count` pages, or free.count.
-inline uint32_t find_free(Manifest const& manifest, uint32_t page_count) {
+// The first free extent of at least `page_count` pages in the space, or free.count.
+inline uint32_t find_free(Manifest const& manifest, uint32_t page_count, Space space = Space::main) {
   uint32_t at = 0;
-  while (at < manifest.free.count && manifest.free[at].count < page_count) at++;
+  while (at < manifest.free.count && (manifest.free[at].count < page_count || !lies_in(manifest.free[at].start, space)))
+    at++;
   return at;
 }
 
@@ -275,7 +327,8 @@ inline uint32_t find_free(Manifest const& manifest, uint32_t page_count) {
 // Takes `page_count` pages, as near to the front of the file as can be, so that its end falls free: the first free
 // extent that holds them; else large free extents, first to last, until one holds the rest; else the frontier.
 template <Pager P>
-void allocate_extents(P& pager, Manifest& manifest, uint32_t page_count, Array<ExtentDisk>* taken) {
+void allocate_extents(P& pager, Manifest& manifest, uint32_t page_count, Array<ExtentDisk>* taken,
+                      Space space = Space::main) {
   constexpr uint32_t piece_pages_min = 64;  // smaller pieces would cost more in seeks and manifest bytes than they save
   auto put = [&](ExtentDisk extent) {
     if (taken->count && (*taken)[taken->count - 1].start + (*taken)[taken->count - 1].count == extent.start)
@@ -285,11 +338,11 @@ void allocate_extents(P& pager, Manifest& manifest, uint32_t page_count, Array<E
   };
   auto& free = manifest.free;
   while (page_count > 0) {
-    uint32_t at = detail::find_free(manifest, page_count);
-    if (at == free.count) at = detail::find_free(manifest, piece_pages_min);
+    uint32_t at = detail::find_free(manifest, page_count, space);
+    if (at == free.count) at = detail::find_free(manifest, piece_pages_min, space);
     if (at == free.count) {
-      put({manifest.header.frontier, page_count});
-      manifest.header.frontier += page_count;
+      put({detail::end_of_space(manifest.header, space), page_count});
+      (space == Space::main ? manifest.header.frontier : manifest.header.cold_frontier) += page_count;
       return;
     }
     uint32_t const count = free[at].count < page_count ? free[at].count : page_count;
@@ -334,6 +387,8 @@ Status store_manifest(P& pager, Manifest& manifest) {
     pager.release(bytes);
     bytes = encode_manifest(pager, manifest, &size);
   }
+  if (is_cold(manifest.header.frontier) || is_cold(manifest.header.cold_frontier))
+    return {Code::limit, "an index cannot have that many pages"};
   needed = (size + format::page_body_size - 1) / format::page_body_size;
   pager.extend_to(meta.slot[target].start + meta.slot[target].page_count);
   auto* contents = static_cast<std::byte*>(pager.allocate(size_t(fresh_pages_max) * format::page_content_size));

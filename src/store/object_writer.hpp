@@ -13,20 +13,31 @@ struct StreamPlan {
   uint32_t item_size;
   uint32_t bytes_per_page;
   uint64_t byte_size;
+  Space space = Space::main;
 };
 
-// Lays the streams out behind the header page and returns the pages the object needs.
-inline uint32_t plan_streams(StreamPlan const* plans, uint32_t count, ObjectHeaderDisk* header) {
-  uint32_t next_page = 1;
-  for (uint32_t i = 0; i < count; i++) {
-    StreamPlan const& plan = plans[i];
-    uint32_t pages = uint32_t((plan.byte_size + plan.bytes_per_page - 1) / plan.bytes_per_page);
-    header->stream[i] = {plan.kind,           plan.column,    next_page,      pages,
-                         plan.bytes_per_page, plan.byte_size, plan.item_size, 0};
-    next_page += pages;
+struct PageCounts {
+  uint32_t main;
+  uint32_t companion;
+};
+
+// Lays the streams out behind the header page, those for the companion after all others, and returns the pages the
+// object needs.
+inline PageCounts plan_streams(StreamPlan const* plans, uint32_t count, ObjectHeaderDisk* header) {
+  uint32_t next_page = 1, main_count = 1;
+  for (Space const space : {Space::main, Space::companion}) {
+    for (uint32_t i = 0; i < count; i++) {
+      StreamPlan const& plan = plans[i];
+      if (plan.space != space) continue;
+      uint32_t pages = uint32_t((plan.byte_size + plan.bytes_per_page - 1) / plan.bytes_per_page);
+      header->stream[i] = {plan.kind,           plan.column,    next_page,      pages,
+                           plan.bytes_per_page, plan.byte_size, plan.item_size, 0};
+      next_page += pages;
+    }
+    if (space == Space::main) main_count = next_page;
   }
   header->stream_count = uint8_t(count);
-  return next_page;
+  return {main_count, next_page - main_count};
 }
 
 template <Pager P>
@@ -39,10 +50,13 @@ class ObjectWriter {
     tails_ = static_cast<Tail*>(pager.allocate(sizeof(Tail) * format::stream_count_max));
     for (uint32_t i = 0; i < header->stream_count; i++)
       tails_[i] = {static_cast<std::byte*>(pager.allocate(format::page_content_size)), 0, 0};
-    uint32_t end = 0;
-    for (ExtentDisk const& extent : object.extents)
-      if (extent.start + extent.count > end) end = extent.start + extent.count;
-    pager.extend_to(end);
+    for (Space const space : {Space::main, Space::companion}) {
+      uint32_t end = 0;
+      for (ExtentDisk const& extent : object.extents)
+        if (detail::lies_in(extent.start, space) && extent.start + extent.count > end)
+          end = extent.start + extent.count;
+      if (end) pager.extend_to(end);
+    }
   }
 
   // Appends to stream number `stream`. The sum of all sizes must be the planned byte_size at finish().
@@ -136,7 +150,7 @@ Status add_frame(P& pager, IndexShape const& shape, Manifest& manifest, float co
   *header = ObjectHeaderDisk{};
   StreamPlan plan{StreamKind::mean, format::no_column, 4, format::page_body_size,
                   uint64_t(shape.padded_dim) * sizeof(float)};
-  uint32_t page_count = plan_streams(&plan, 1, header);
+  uint32_t page_count = plan_streams(&plan, 1, header).main;
   ManifestObject* object = add_object(pager, manifest, ObjectKind::frame, ObjectState::live);
   allocate_extents(pager, manifest, page_count, &object->extents);
   object->disk.page_count = page_count;

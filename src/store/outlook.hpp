@@ -52,7 +52,7 @@ Status index_unindexed(P& pager, MaintainOptions const& options, MaintainResult*
     uint32_t count = 0;
     uint64_t rows = 0, bytes = 0;
     for (auto const& segment : facts.segments) {
-      if (segment.epoch || count == rewrite_inputs_max || bytes >= options.segment_bytes) continue;
+      if (segment.epoch || segment.tier != 0 || count == rewrite_inputs_max || bytes >= options.segment_bytes) continue;
       ids[count++] = ObjectId(segment.id);
       rows += segment.row_count - segment.deleted_count;
       bytes += segment.byte_count;

@@ -7,7 +7,12 @@
 //
 // Contract (P is a pager, all calls may raise the server's error):
 //   p.block_count()       blocks of the relation, as far as it was ever extended
-//   p.extend_to(n)        makes it at least n blocks long; new blocks read as all-zero pages
+//   p.extend_to(n)        makes it at least n blocks long; new blocks read as all-zero pages; with format::cold_bit set
+//                         the companion
+//   p.use_companion(name, block_count)
+//                         block numbers with format::cold_bit set are from now on those of this companion, which is at
+//                         least so long. It may be read, prefetched, extended and written by write_fresh(), nothing
+//                         else
 //   p.read(block, fn)     share-locks the page, returns fn(format::PageView). fn must not call the pager.
 //                         A block at or past block_count() reads as a zero page.
 //   p.change(fn)          one atomic, logged action of at most pages_per_action_max pages; returns fn(action)
@@ -78,8 +83,8 @@ template <class Fn>
 concept JumpSafe = std::is_trivially_destructible_v<std::remove_cvref_t<Fn>>;
 
 // What maintenance does, and the parts it does it in.
-enum class Task : uint8_t { none, reclaim, seal, merge, compact, carry, discard, train, calibrate };
-constexpr uint32_t task_count = 9;
+enum class Task : uint8_t { none, reclaim, seal, merge, compact, carry, discard, train, calibrate, tier };
+constexpr uint32_t task_count = 10;
 enum class Phase : uint8_t { none, sample, cluster, place, write, publish, query, reclaim };
 constexpr uint32_t phase_count = 8;
 
@@ -105,6 +110,7 @@ template <class P>
 concept Pager = requires(P& p, BlockNo block, FreshPage const* pages, uint64_t xid, void* memory) {
   { p.block_count() } -> std::same_as<uint32_t>;
   p.extend_to(uint32_t{});
+  p.use_companion(uint32_t{}, uint32_t{});
   p.read(block, [](format::PageView) { return 0; });
   p.change([](auto& action) {
     action.open(BlockNo{});

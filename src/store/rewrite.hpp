@@ -20,6 +20,9 @@ struct RewriteResult {
   uint32_t page_count;
 };
 
+// Where the output goes: by default it is cold when all inputs are.
+enum class Destination : uint8_t { as_inputs, hot, cold };
+
 namespace detail {
 
 struct PlacedRow {
@@ -40,7 +43,21 @@ struct Rewrite {
   uint32_t list_count;    // of the output; 1 stands for flat
   uint32_t zero_count, null_count;
   uint32_t** positions;  // [input][row] -> row of the output
+  Tier tier;             // of the output
 };
+
+// When the newest rows of an input were sealed, or are now.
+inline uint32_t rows_since_of(ObjectDisk const& disk, int64_t now) {
+  if (disk.kind != ObjectKind::segment) return policy::minutes_of(now);
+  return disk.rows_since ? disk.rows_since : policy::minutes_of(disk.created_at);
+}
+
+inline Tier tier_of(Rewrite const& work, Destination destination) {
+  if (destination != Destination::as_inputs) return destination == Destination::cold ? Tier::cold : Tier::hot;
+  for (uint32_t i = 0; i < work.input_count; i++)
+    if (work.inputs[i].object.disk.tier == uint8_t(Tier::hot)) return Tier::hot;
+  return Tier::cold;
+}
 
 // Names the list of every live row: from the directory when the codebook is the same, else by assignment.
 template <Pager P>
@@ -225,6 +242,7 @@ Status publish(P& pager, IndexShape const& shape, Rewrite& work, ManifestObject 
     uint64_t xid = pager.next_xid();
     bool merged = false;
     policy::Hits hits;
+    uint32_t rows_since = 0, moved_at = 0;
     int64_t const now = pager.now();
     for (uint32_t input = 0; input < work.input_count; input++) {
       ManifestObject* object = manifest.find(work.inputs[input].object.id());
@@ -234,12 +252,17 @@ Status publish(P& pager, IndexShape const& shape, Rewrite& work, ManifestObject 
       object->disk.retired_xid = xid;
       merged = merged || object->disk.kind == ObjectKind::segment;
       hits = policy::join_hits(hits, hits_of(object->disk), now);
+      bool const moves = object->disk.kind == ObjectKind::segment && object->disk.tier != uint8_t(work.tier);
+      moved_at = std::max(moved_at, moves ? policy::minutes_of(now) : object->disk.moved_at);
+      rows_since = std::max(rows_since, rows_since_of(object->disk, now));
     }
     if (target) {
       ManifestObject* object = manifest.find(target->id());
       if (!object) return {corrupt("output of a rewrite vanished", target->disk.id), Edit::discard};
       object->disk.state = ObjectState::live;
       keep_hits(object->disk, hits);
+      object->disk.moved_at = moved_at;
+      object->disk.rows_since = rows_since;
       uint64_t bytes = uint64_t(object->disk.page_count) * (format::page_content_size + 24);
       (merged ? manifest.header.merged_rows : manifest.header.sealed_rows) += row_count;
       (merged ? manifest.header.merged_bytes : manifest.header.sealed_bytes) += bytes;
@@ -267,7 +290,8 @@ void release_rewrite(P& pager, Rewrite& work) {
 // force. Requires LockName::merge on entry; holds it on exit. Cancel or crash at any point leaves at most an object in
 // state building, which the next holder of the lock removes.
 template <Pager P>
-Status rewrite(P& pager, ObjectId const* ids, uint32_t id_count, RewriteResult* result) {
+Status rewrite(P& pager, ObjectId const* ids, uint32_t id_count, RewriteResult* result,
+               Destination destination = Destination::as_inputs) {
   *result = RewriteResult{};
   if (id_count == 0 || id_count > rewrite_inputs_max)
     return invalid("a rewrite takes between 1 and 64 inputs", id_count);
@@ -306,6 +330,7 @@ Status rewrite(P& pager, ObjectId const* ids, uint32_t id_count, RewriteResult* 
     status = {Code::limit, "a segment cannot hold that many rows", live_estimate};
   if (!status.ok()) return status;
   work.list_count = work.epoch ? work.epoch->list_count : 1;
+  work.tier = detail::tier_of(work, destination);
   work.positions = static_cast<uint32_t**>(pager.allocate(sizeof(uint32_t*) * id_count));
   for (uint32_t i = 0; i < id_count; i++) {
     size_t bytes = (size_t(work.inputs[i].row_count) + 1) * sizeof(uint32_t);
@@ -322,8 +347,8 @@ Status rewrite(P& pager, ObjectId const* ids, uint32_t id_count, RewriteResult* 
     status = detail::publish(pager, shape, work, nullptr, 0);
   } else {
     detail::sort_rows(pager, work);
-    SegmentSpec spec{work.target_frame, work.epoch, row_count, row_count - work.zero_count - work.null_count,
-                     work.zero_count,   merge_count};
+    SegmentSpec spec{work.target_frame, work.epoch,  row_count, row_count - work.zero_count - work.null_count,
+                     work.zero_count,   merge_count, work.tier};
     ManifestObject target{};
     ObjectHeaderDisk* header = nullptr;
     status = begin_segment(pager, shape, spec, &target, &header);

@@ -63,6 +63,12 @@ Status add_source(P& pager, Search& search, ManifestObject const& object, Object
   source.object = &object;
   source.epoch = source.held = SearchSource::none;
   source.growing = object.disk.kind == ObjectKind::growing;
+  bool const wanted = object.disk.tier == 0 ? search.options.hot : search.options.cold;
+  if (!source.growing && !wanted) {
+    search.counters.left_out_count++;
+    search.counters.left_out_rows += object.disk.row_count;
+    return {};
+  }
   if (source.growing) {
     uint64_t rows = 0;
     if (Status status = count_growing_rows(pager, search.shape, object, &rows); !status.ok()) return status;

@@ -31,6 +31,7 @@ struct SearchOptions {
   bool timed = false;                       // StageClock runs
   // Absolute; rows from here on are not looked for until the caller asks again: he has as many nearer ones as he wants.
   float reach = detail::infinity;
+  bool hot = true, cold = true;             // tiers whose segments are searched; growing rows always are
 };
 
 struct SearchCounters {
@@ -46,6 +47,8 @@ struct SearchCounters {
   uint32_t skipped_segment_count;  // by the filter
   uint32_t skipped_list_count;     // by the filter
   uint32_t gather_count;           // how often all rows that pass were evaluated without regard to lists
+  uint32_t left_out_count;         // segments of tiers that are not searched
+  uint64_t left_out_rows;          // their rows
   uint32_t advance_count;          // how often the caller wanted more
 };
 

@@ -11,6 +11,9 @@
 
 namespace strata::store {
 
+// Of a cold segment the pages that a search reads only for the few rows that survive its scan lie in the companion.
+enum class Tier : uint8_t { hot = 0, cold = 1 };
+
 struct SegmentSpec {
   ObjectId frame;
   EpochView const* epoch;  // null: flat
@@ -18,6 +21,7 @@ struct SegmentSpec {
   uint32_t ranked_count;
   uint32_t zero_count;
   uint32_t merge_count;
+  Tier tier = Tier::hot;
 };
 
 namespace detail {
@@ -68,7 +72,10 @@ Status begin_segment(P& pager, IndexShape const& shape, SegmentSpec const& spec,
        spec.epoch ? (uint64_t(spec.epoch->list_count) + 1) * sizeof(format::DirectoryEntryDisk) : 0}};
   uint32_t plan_count = detail::fixed_stream_count(spec);
   plan_count += detail::plan_columns(shape.columns, rows, spec.epoch ? block_bytes : 0, plans + plan_count);
-  uint32_t const page_count = plan_streams(plans, plan_count, header);
+  if (spec.tier == Tier::cold)
+    for (StreamPlan& plan : plans)
+      if (plan.kind == StreamKind::refine_codes || plan.kind == StreamKind::hashes) plan.space = Space::companion;
+  PageCounts const page_counts = plan_streams(plans, plan_count, header);
   header->kind = ObjectKind::segment;
   header->scan_bits = uint8_t(shape.scan.bits);
   header->row_count = spec.row_count;
@@ -79,9 +86,14 @@ Status begin_segment(P& pager, IndexShape const& shape, SegmentSpec const& spec,
   header->epoch = spec.epoch ? spec.epoch->object->disk.id : 0;
   auto begin = [&](Manifest& work) -> EditResult {
     ManifestObject* object = add_object(pager, work, ObjectKind::segment, ObjectState::building);
-    allocate_extents(pager, work, page_count, &object->extents);
+    allocate_extents(pager, work, page_counts.main, &object->extents);
+    if (page_counts.companion > 0 && work.header.companion == 0)
+      return {{Code::invalid, "index has no companion for cold segments"}, Edit::discard};
+    if (page_counts.companion > 0)
+      allocate_extents(pager, work, page_counts.companion, &object->extents, Space::companion);
     ObjectDisk& disk = object->disk;
-    disk.page_count = page_count;
+    disk.page_count = page_counts.main + page_counts.companion;
+    disk.tier = uint8_t(spec.tier);
     disk.frame = header->frame;
     disk.epoch = header->epoch;
     disk.row_count = header->row_count;

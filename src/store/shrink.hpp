@@ -13,10 +13,12 @@ namespace detail {
 constexpr uint32_t truncate_pages_min = 16;
 constexpr uint32_t truncate_share = 16;  // of the pages in use, as a divisor
 
+// In the main file; what lies in the companion keeps nothing from being cut off there.
 inline uint64_t end_of(ManifestObject const& object) {
   uint64_t end = 0;
   for (ExtentDisk const& extent : object.extents)
-    if (uint64_t(extent.start) + extent.count > end) end = uint64_t(extent.start) + extent.count;
+    if (!is_cold(extent.start) && uint64_t(extent.start) + extent.count > end)
+      end = uint64_t(extent.start) + extent.count;
   return end;
 }
 
@@ -55,6 +57,12 @@ Status truncate(P& pager, uint32_t* page_count) {
 }
 
 namespace detail {
+
+inline uint32_t main_pages_of(ManifestObject const& object) {
+  uint32_t count = 0;
+  for (ExtentDisk const& extent : object.extents) count += is_cold(extent.start) ? 0 : extent.count;
+  return count;
+}
 
 // What a rewrite or a move of an object of so many pages would use now. `manifest` is a private copy and is used up.
 template <Pager P>
@@ -153,13 +161,13 @@ Status move_last(P& pager, double free_share_max, uint32_t free_pages_min, MoveR
   if (Status status = load_manifest(pager, &manifest); !status.ok()) return status;
   uint64_t free_pages = 0, end = 0;
   ObjectKind kind = ObjectKind::none;
-  for (ExtentDisk const& extent : manifest.free) free_pages += extent.count;
+  for (ExtentDisk const& extent : manifest.free) free_pages += is_cold(extent.start) ? 0 : extent.count;
   uint64_t const used_pages = manifest.header.frontier - free_pages;
   ManifestObject const* last = detail::last_object(manifest);
   bool const due = last && free_pages >= free_pages_min && double(free_pages) > free_share_max * double(used_pages);
   if (due) {
     result->moved = last->id();
-    result->page_count = last->disk.page_count;
+    result->page_count = detail::main_pages_of(*last);
     kind = last->disk.kind;
     end = detail::end_of(*last);
     if (detail::end_after_move(pager, manifest, result->page_count) >= end) result->moved = ObjectId::none;

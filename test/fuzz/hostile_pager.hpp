@@ -20,8 +20,14 @@ class HostilePager : public sim::SimPager {
     return SimPager::allocate(size);
   }
   void extend_to(uint32_t count) {
-    if (count > block_count() + growth_max) throw Refused{};
+    uint32_t const known = count & format::cold_bit ? uint32_t(cold_pages.size()) : block_count();
+    if ((count & ~format::cold_bit) > known + growth_max) throw Refused{};
     SimPager::extend_to(count);
+  }
+  // As in the server: a companion that is shorter than the manifest says is an error.
+  void use_companion(uint32_t name, uint32_t block_count) {
+    if (block_count > cold_pages.size()) throw Refused{};
+    SimPager::use_companion(name, block_count);
   }
   template <class Fn>
   auto read(BlockNo block, Fn&& fn) {

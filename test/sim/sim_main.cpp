@@ -24,7 +24,8 @@ void random_operation(World& world, bool nested) {
   if (dice < 660) return world.insert();
   if (dice < 675) return world.maintain();
   if (dice < 685) return world.shrink();
-  if (dice < 692) return world.move_any();
+  if (dice < 690) return world.move_any();
+  if (dice < 695) return world.change_tier();
   if (dice < 700) return world.build_incremental();
   if (dice < 780) return world.kill_some();
   if (dice < 810) return world.vacuum();
@@ -53,9 +54,20 @@ void run_world(World& world, uint64_t actions) {
 void go_on(World& world, size_t position, SimPager const& crashed) {
   SimPager pager;
   pager.pages = crashed.pages;
+  pager.cold_pages = crashed.cold_pages;
   pager.lock(store::LockName::merge);
   store::RewriteResult result;
   World::must(store::flush(pager, &result), "flush after recovery");
+  // A move that the crash broke off can be made again, in either direction.
+  store::Manifest manifest{};
+  World::must(store::load_manifest(pager, &manifest), "manifest after recovery");
+  for (auto const& object : manifest.objects) {
+    if (object.disk.kind != store::ObjectKind::segment || object.disk.state != store::ObjectState::live) continue;
+    World::must(store::bind_companion(pager, companion_name, 0), "bind_companion after recovery");
+    store::Tier const other = object.disk.tier ? store::Tier::hot : store::Tier::cold;
+    World::must(store::move_to_tier(pager, object.id(), other, &result), "move_to_tier after recovery");
+    break;
+  }
   pager.horizon = UINT64_MAX;
   store::ReclaimResult reclaimed;
   World::must(store::reclaim(pager, &reclaimed), "reclaim after recovery");

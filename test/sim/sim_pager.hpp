@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "core/base/random.hpp"
+#include "core/format/manifest.hpp"
 #include "store/pager.hpp"
 
 namespace strata::sim {
@@ -33,6 +34,7 @@ struct LogRecord {
 class SimPager {
  public:
   std::vector<Content> pages;
+  std::vector<Content> cold_pages;  // of the companion: blocks with format::cold_bit
   std::vector<LogRecord> log;
   std::function<void()> hook;     // may be empty
   uint64_t clock_reads = 0;       // its clock ticks when it is read
@@ -53,8 +55,10 @@ class SimPager {
   // Applies one record of another pager's log: recovery, and the standby.
   void replay(LogRecord const& record) {
     for (auto const& [block, content] : record.pages) {
-      if (block >= pages.size()) pages.resize(block + 1, Content{});
-      pages[block] = content;
+      std::vector<Content>& file = file_of(block);
+      uint32_t const at = block & ~format::cold_bit;
+      if (at >= file.size()) file.resize(at + 1, Content{});
+      file[at] = content;
     }
     if (record.truncated_to < pages.size()) pages.resize(record.truncated_to);
   }
@@ -62,7 +66,14 @@ class SimPager {
   uint32_t block_count() { return uint32_t(pages.size()); }
   void extend_to(uint32_t count) {
     no_closure();
-    if (pages.size() < count) pages.resize(count, Content{});
+    if (count & format::cold_bit && !companion_) fail("the companion is extended before it is named");
+    std::vector<Content>& file = file_of(count);
+    count &= ~format::cold_bit;
+    if (file.size() < count) file.resize(count, Content{});
+  }
+  void use_companion(uint32_t name, uint32_t block_count) {
+    if (block_count > cold_pages.size()) fail("the companion is shorter than what lies in it");
+    companion_ = name;
   }
 
   template <class Fn>
@@ -70,7 +81,10 @@ class SimPager {
     static_assert(store::JumpSafe<Fn>);
     no_closure();
     static Content const zero{};
-    Content copy = raw(block) < pages.size() ? pages[raw(block)] : zero;
+    if (raw(block) & format::cold_bit && !companion_) fail("the companion is read before it is named");
+    std::vector<Content> const& file = file_of(raw(block));
+    uint32_t const at = raw(block) & ~format::cold_bit;
+    Content copy = at < file.size() ? file[at] : zero;
     in_closure_ = true;
     auto result = fn(format::PageView{copy.data()});
     in_closure_ = false;
@@ -166,11 +180,13 @@ class SimPager {
     if (count == 0 || count > store::fresh_pages_max) fail("batch of a wrong size");
     LogRecord record;
     for (uint32_t i = 0; i < count; i++) {
-      if (raw(fresh[i].block) >= pages.size()) fail("fresh page past the end");
+      std::vector<Content>& file = file_of(raw(fresh[i].block));
+      uint32_t const at = raw(fresh[i].block) & ~format::cold_bit;
+      if (at >= file.size()) fail("fresh page past the end");
       Content content;
       std::memcpy(content.data(), fresh[i].content, content.size());
       check_tail(content);
-      pages[raw(fresh[i].block)] = content;
+      file[at] = content;
       record.pages.emplace_back(raw(fresh[i].block), content);
     }
     log.push_back(std::move(record));
@@ -243,6 +259,7 @@ class SimPager {
   bool fault(store::Fault fault) { return fault == planted; }
 
  private:
+  std::vector<Content>& file_of(uint32_t block) { return block & format::cold_bit ? cold_pages : pages; }
   void no_closure() const {
     if (in_closure_) fail("the pager is called from inside a closure");
   }
@@ -268,6 +285,7 @@ class SimPager {
   std::set<store::LockName> locks_;
   std::set<void*> memory_;
   std::map<uint64_t, std::vector<std::byte>> cache_;
+  uint32_t companion_ = 0;
   bool in_closure_ = false;
   bool in_hook_ = false;
 };

@@ -18,6 +18,7 @@
 #include "store/insert.hpp"
 #include "store/outlook.hpp"
 #include "store/search.hpp"
+#include "store/tier.hpp"
 #include "store/train.hpp"
 #include "store/vacuum.hpp"
 
@@ -42,6 +43,8 @@ struct OpenSearch {
   std::multiset<uint64_t> seen;  // row numbers
   bool busy = true;              // a search belongs to one session: no other may take it up meanwhile
 };
+
+constexpr uint32_t companion_name = 4711;
 
 struct Entry {
   uint64_t row;  // its hash
@@ -220,6 +223,24 @@ class World {
             object.disk.state == store::ObjectState::live)
           ids.push_back(object.id());
       if (!ids.empty()) must(store::move_object(pager, ids[random.below(ids.size())]), "move_object");
+    });
+  }
+
+  // Any segment, to the tier it is not in.
+  void change_tier() {
+    under_merge_lock([&] {
+      store::Manifest manifest{};
+      must(store::load_manifest(pager, &manifest), "manifest");
+      std::vector<store::ManifestObject> segments;
+      for (auto const& object : manifest.objects)
+        if (object.disk.kind == store::ObjectKind::segment && object.disk.state == store::ObjectState::live)
+          segments.push_back(object);
+      if (segments.empty()) return;
+      store::ObjectDisk const chosen = segments[random.below(segments.size())].disk;
+      must(store::bind_companion(pager, companion_name, uint32_t(pager.cold_pages.size())), "bind_companion");
+      store::RewriteResult result;
+      must(store::move_to_tier(pager, ObjectId(chosen.id), chosen.tier ? store::Tier::hot : store::Tier::cold, &result),
+           "move_to_tier");
     });
   }
 

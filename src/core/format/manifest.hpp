@@ -3,16 +3,22 @@
 //   | ManifestHeaderDisk | ObjectDisk[object_count] | ExtentDisk[extent_count] of the objects, in their order
 //   | ExtentDisk[free_extent_count], sorted by start |
 //
+// An index may keep pages in a second file, its companion: block numbers with cold_bit set. Both files are described by
+// the one manifest, so that one edit changes what is where.
+//
 //   F1  the blocks [0, frontier) are exactly: block 0, the two slots, the extents of the objects, the free extents;
-//   each
-//       once. Blocks at and past the frontier belong to nobody.
+//       each once. Those of the companion, [cold_bit, cold_bit + cold_frontier), are extents of segments, and free
+//       ones. Blocks at and past a frontier belong to nobody.
 //   F2  ids are unique, ascending in the order of creation and below next_object_id.
-//   F3  free extents are sorted, neither empty nor adjacent, and none ends at the frontier.
+//   F3  free extents are sorted, neither empty nor adjacent, and none ends at a frontier.
 //   F4  an object in state building belongs to whoever holds the merge lock; when nobody does, it is garbage.
 //   F5  an object in state retired was in force until generation changed at retired_xid; readers older than that may
 //       still read it.
 //   F6  pages of objects in state live or frozen lie within the file.
-// History: v1 as here. hits_at, last_hit_at and moved_at were zero at first, and hits of segments too.
+//   F7  of a live object only segments of tier 1 have extents in the companion, after all their others. Without a
+//       companion cold_frontier is 0.
+// History: v1 as here. hits_at, last_hit_at, moved_at, rows_since, tier, companion and cold_frontier were zero at
+// first, and hits of segments too.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -35,8 +41,10 @@ static_assert(int(ObjectKind::growing) == 1 && int(ObjectKind::segment) == 2 && 
 static_assert(int(ObjectState::building) == 1 && int(ObjectState::live) == 2 && int(ObjectState::frozen) == 3 &&
               int(ObjectState::retired) == 4);
 
+constexpr uint32_t cold_bit = uint32_t{1} << 31;  // of a block number
+
 struct ExtentDisk {
-  uint32_t start;  // block
+  uint32_t start;  // block, with cold_bit for the companion
   uint32_t count;  // > 0
 };
 static_assert(sizeof(ExtentDisk) == 8 && std::has_unique_object_representations_v<ExtentDisk>);
@@ -66,7 +74,8 @@ struct ObjectDisk {
   uint32_t hits_at;      // minutes since 2000-01-01 UTC; 0: never counted
   uint32_t last_hit_at;  // the same, of the last search that returned rows of it, as far as was recorded; 0: none
   uint32_t moved_at;     // the same, of the last change of its tier; 0: none
-  uint32_t reserved[2];  // zero
+  uint32_t rows_since;   // segment: minutes of the seal of its newest rows; 0: as created_at
+  uint32_t reserved;     // zero
 };
 static_assert(sizeof(ObjectDisk) == 96 && offsetof(ObjectDisk, retired_xid) == 40);
 static_assert(std::has_unique_object_representations_v<ObjectDisk>);
@@ -85,9 +94,12 @@ struct ManifestHeaderDisk {
   uint64_t merged_rows;  // rows ever rewritten by merges and compactions
   uint64_t sealed_bytes;
   uint64_t merged_bytes;
-  uint8_t reserved[56];  // zero
+  uint32_t companion;      // the name its pager knows the companion by, 0: none
+  uint32_t cold_frontier;  // F1
+  uint8_t reserved[48];    // zero
 };
-static_assert(sizeof(ManifestHeaderDisk) == 128 && offsetof(ManifestHeaderDisk, sealed_rows) == 40);
+static_assert(sizeof(ManifestHeaderDisk) == 128 && offsetof(ManifestHeaderDisk, companion) == 72 &&
+              offsetof(ManifestHeaderDisk, sealed_rows) == 40);
 static_assert(std::has_unique_object_representations_v<ManifestHeaderDisk>);
 
 }  // namespace strata::format

@@ -5,6 +5,7 @@
 #include "core/base/random.hpp"
 #include "pg/am/am_callbacks.hpp"
 #include "pg/am/build_state.hpp"
+#include "pg/tier/companion.hpp"
 #include "store/maintain.hpp"
 
 namespace strata::pg {
@@ -57,6 +58,7 @@ void enter_phase(BuildState* build, BuildPhase phase) {
 IndexBuildResult* am_build(Relation heap, Relation index, IndexInfo* info) {
   if (RelationGetNumberOfBlocks(index) != 0)
     elog(ERROR, "index \"%s\" already contains data", RelationGetRelationName(index));
+  empty_companion(RelationGetRelid(index));
   auto* result = static_cast<IndexBuildResult*>(palloc0(sizeof(IndexBuildResult)));
   MemoryContext const context = AllocSetContextCreate(CurrentMemoryContext, "ivf build", ALLOCSET_DEFAULT_SIZES);
   MemoryContext const old = MemoryContextSwitchTo(context);

@@ -10,6 +10,7 @@
 #include "pg/am/scan_access.hpp"
 #include "pg/am/scan_report.hpp"
 #include "pg/am/scan_state.hpp"
+#include "pg/am/scan_tiers.hpp"
 #include "pg/inspect/query_sample.hpp"
 #include "pg/settings.hpp"
 
@@ -153,11 +154,13 @@ void start(IndexScanDesc scan) {
   options.filter = &filter.filter;
   options.timed = times_scans();
   options.reach = reach_of_siblings(state->plan, state->shape.column.metric);
+  choose_tiers(scan, &options);
   // Without an order only a radius ranks; rows without a vector are in no radius.
   bool const in_radius = filter.has_within && scan->numberOfOrderBys == 0;
   float const* const vector = filter.null_only ? nullptr : row.vector;
   report(store::start_search(state->pager, vector, options, &state->search));
   begin_access(scan);
+  tell_left_out(scan);
   state->wanted_rows = rows_wanted(state->plan, known_rows(*state->search));
   state->last_distance = -get_float8_infinity();
   state->rows = {filter.null_only ? store::RowPass::null : store::RowPass::ranked, 0, 0};

@@ -17,6 +17,8 @@ void put_segment(ReturnSetInfo* result, format::ObjectDisk const& disk, uint32 p
   bool const is_segment = disk.kind == store::ObjectKind::segment;
   double const hits = policy::hits_now(known, now) + pending;
   TimestampTz const last = pending ? now : TimestampTz(known.last_at) * policy::minute_us;
+  TimestampTz const sealed = disk.rows_since ? TimestampTz(disk.rows_since) * policy::minute_us : disk.created_at;
+  TimestampTz const moved = TimestampTz(disk.moved_at) * policy::minute_us;
   Datum values[] = {Int64GetDatum(disk.id),
                     CStringGetTextDatum(is_segment ? "segment" : "growing"),
                     CStringGetTextDatum(disk.tier == 0 ? "hot" : "cold"),
@@ -24,8 +26,10 @@ void put_segment(ReturnSetInfo* result, format::ObjectDisk const& disk, uint32 p
                     Float8GetDatum(hits),
                     Float8GetDatum(policy::hits_per_day(hits)),
                     Int64GetDatum(pending),
-                    TimestampTzGetDatum(last)};
-  bool nulls[] = {false, false, !is_segment, !is_segment, false, false, false, last == 0};
+                    TimestampTzGetDatum(last),
+                    TimestampTzGetDatum(Max(sealed, last)),
+                    TimestampTzGetDatum(moved)};
+  bool nulls[] = {false, false, !is_segment, !is_segment, false, false, false, last == 0, !is_segment, moved == 0};
   tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 }
 

@@ -198,12 +198,15 @@ void PgPager::write_fresh(store::FreshPage const* pages, uint32_t count) {
   STRATA_ASSERT(count <= store::fresh_pages_max);
   if (count == 0) return;
   written_count_ += count;
-  uint32_t end = 0;
-  for (uint32_t i = 0; i < count; i++) end = Max(end, raw(pages[i].block) + 1);
-  extend_to(end);
+  uint32_t ends[2] = {};  // of the index, of its companion
+  for (uint32_t i = 0; i < count; i++) {
+    uint32_t& end = ends[store::is_cold(raw(pages[i].block))];
+    end = Max(end, raw(pages[i].block) + 1);
+  }
+  for (uint32_t const end : ends)
+    if (end > 0) extend_to(end);
   Buffer buffers[store::fresh_pages_max];
-  for (uint32_t i = 0; i < count; i++)
-    buffers[i] = ReadBufferExtended(index_, fork_, raw(pages[i].block), RBM_ZERO_AND_LOCK, strategy_);
+  for (uint32_t i = 0; i < count; i++) buffers[i] = pin_fresh(pages[i].block);
   write_pages(buffers, count, [&](uint32_t i, char* page) {
     init_image(page);
     memcpy(page + SizeOfPageHeaderData, pages[i].content, format::page_content_size);

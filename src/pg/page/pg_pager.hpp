@@ -24,7 +24,7 @@
 #include "pg/page/object_cache.hpp"
 #include "pg/page/recent_buffers.hpp"
 #include "pg/worker/progress.hpp"
-#include "store/pager.hpp"
+#include "store/manifest.hpp"
 
 namespace strata::pg {
 
@@ -70,7 +70,14 @@ class PgPager {
 
   uint32_t block_count() { return block_count_ = RelationGetNumberOfBlocksInFork(index_, fork_); }
   void extend_to(uint32_t count) {
+    if (store::is_cold(count)) return extend_companion(count & ~format::cold_bit);
     if (count > block_count_) block_count_ = extend_relation_to(index_, fork_, strategy_, count);
+  }
+
+  // The companion is an index of access method ivf_cold, named by its OID (pg/tier).
+  void use_companion(uint32_t name, uint32_t block_count) {
+    companion_ = {Oid(name), block_count, companion_.oid == name && companion_.is_open, companion_.file,
+                  companion_.block_count};
   }
 
   template <store::JumpSafe Fn>
@@ -118,10 +125,13 @@ class PgPager {
   bool try_truncate(uint32_t count);
   void write_fresh(store::FreshPage const* pages, uint32_t count);
   void prefetch(BlockNo block) {
+    if (store::is_cold(raw(block))) return prefetch_companion(block);
     if (raw(block) < block_count_ || raw(block) < block_count()) PrefetchBuffer(index_, fork_, raw(block));
   }
 
   void prefetch_bytes(BlockNo block, uint32_t at, uint32_t size) {
+    // Of the companion the page itself is far away, not its cache lines.
+    if (store::is_cold(raw(block))) return prefetch_companion(block);
     strata::pg::prefetch_bytes(index_, raw(block), SizeOfPageHeaderData + at, size);
   }
 
@@ -184,6 +194,7 @@ class PgPager {
   // Blocks no relation can have: page locks on them stand for the locks of store.
   static BlockNumber lock_block(store::LockName name) { return MaxBlockNumber - static_cast<uint32_t>(name); }
   Buffer pin_shared(BlockNo block) {
+    if (store::is_cold(raw(block))) return pin_companion(block);
     if (raw(block) >= block_count_ && raw(block) >= block_count()) return InvalidBuffer;
     Buffer const buffer = fork_ == MAIN_FORKNUM && access_ == PageAccess::random
                               ? pin_page(index_, raw(block))
@@ -191,6 +202,20 @@ class PgPager {
     LockBuffer(buffer, BUFFER_LOCK_SHARE);
     return buffer;
   }
+  // What the manifest says of the companion, and, once it was needed, its file. It stays locked until the transaction
+  // ends: a file may be replaced by another only when nobody reads it.
+  struct Companion {
+    Oid oid;
+    uint32_t reach;  // blocks it has at least
+    bool is_open;
+    FileLocator file;
+    uint32_t block_count;  // as last seen
+  };
+  void open_companion();
+  void extend_companion(uint32_t count);
+  Buffer pin_companion(BlockNo block);
+  void prefetch_companion(BlockNo block);
+  Buffer pin_fresh(BlockNo block);
   void end_if_waited_for();
   void pay_for_pages();
   void apply_patches(Buffer buffer, store::PatchList const& patches);
@@ -213,6 +238,7 @@ class PgPager {
   uint64_t read_count_ = 0;
   uint64_t written_count_ = 0;
   uint64_t paid_count_ = 0;  // of both together
+  Companion companion_ = {};
 };
 static_assert(store::Pager<PgPager>);
 static_assert(std::is_trivially_destructible_v<PgPager> && std::is_trivially_destructible_v<PgAction>);

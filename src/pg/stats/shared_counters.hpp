@@ -14,7 +14,8 @@ struct SharedCounters {
 };
 
 enum class CounterKind : uint32 {
-  dedup = 1,  // object: registry
+  dedup = 1,    // object: registry
+  tiering = 2,  // object: table
 };
 
 // The counters of an object, made of zeros when there are none. Never null: when the file cannot be had or is full,

@@ -7,6 +7,7 @@
 #include "pg/dedup/expire.hpp"
 #include "pg/inspect/trash.hpp"
 #include "pg/settings.hpp"
+#include "pg/tier/tiering.hpp"
 #include "pg/version/collector.hpp"
 #include "pg/worker/failures.hpp"
 #include "pg/worker/give_way.hpp"
@@ -245,6 +246,33 @@ TimestampTz expire_claims_due() {
   return next;
 }
 
+void run_tiering(void* table) {
+  while (run_tiering_step(*static_cast<Oid*>(table))) {
+    CHECK_FOR_INTERRUPTS();
+    if (is_database_wanted()) proc_exit(0);
+  }
+  note_tiering(*static_cast<Oid*>(table));
+}
+
+// Moves between tiers that policies want. Returns when to come back.
+TimestampTz move_tiers_due() {
+  TimestampTz next = DT_NOEND;
+  if (!window_is_open()) return next;
+  StartTransactionCommand();
+  MemoryContext const old = MemoryContextSwitchTo(TopMemoryContext);
+  List* const tables = list_tiering_due();
+  MemoryContextSwitchTo(old);
+  CommitTransactionCommand();
+  for (int i = 0; i < list_length(tables); i++) {
+    Oid table = list_nth_oid(tables, i);
+    TimestampTz again_at = DT_NOEND;
+    try_job({table, "tier"}, run_tiering, &table, &again_at);
+    next = std::min(next, again_at);
+  }
+  list_free(tables);
+  return next;
+}
+
 // What SQL functions do to tables, step by step, for a while. Returns when to come back, and in *more whether something
 // that is due was interrupted.
 TimestampTz run_table_jobs_due(bool* more) {
@@ -342,6 +370,7 @@ TimestampTz work_once(Oid first, bool* more) {
   next_look = std::min(next_look, collect_versions_due());
   list_free(indexes);
   next_look = std::min(next_look, expire_claims_due());
+  next_look = std::min(next_look, move_tiers_due());
   next_look = std::min(next_look, run_table_jobs_due(more));
   StartTransactionCommand();
   next_look = std::min(next_look, sweep_failures());

@@ -23,8 +23,8 @@ enum Slot : int {
 };
 static_assert(first_input_slot + progress_inputs_max / 2 <= PGSTAT_NUM_PROGRESS_PARAM);
 
-char const* const task_names[] = {nullptr,   "reclaim", "seal",      "merge",   "compact", "carry",
-                                  "discard", "train",   "calibrate", "archive", "move"};
+char const* const task_names[] = {nullptr,   "reclaim", "seal",      "merge", "compact", "carry",
+                                  "discard", "train",   "calibrate", "tier",  "archive", "move"};
 static_assert(lengthof(task_names) == store::task_count + table_task_count);
 
 char const* const phase_names[] = {nullptr,   "sample", "cluster", "place",   "write",
