@@ -1,5 +1,5 @@
-// The only file that knows PG_VERSION_NUM. Every shim carries the name of the newest interface, so that dropping a
-// major version means deleting lines here.
+// The only file that knows PG_VERSION_NUM. Shims carry the name of the newest interface: to drop a version, delete lines.
+// tidy: allow(file-length): what differs between versions stands in one place
 #pragma once
 #include "pg/postgres.hpp"
 
