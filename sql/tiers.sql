@@ -176,5 +176,5 @@ DROP ROLE tier_reader;
 -- all of it goes with the table
 DROP VIEW parts;
 DROP TABLE items, loose, short, answers CASCADE;
-SELECT count(*) FROM pg_class WHERE relname LIKE '%\_cold%';
+SELECT count(*) FROM pg_class c JOIN pg_am a ON a.oid = c.relam WHERE a.amname = 'ivf_cold';
 DROP FUNCTION segment, answers, vector_of;

@@ -1,4 +1,4 @@
-// The only file that knows PG_VERSION_NUM. Shims carry the name of the newest interface: to drop a version, delete lines.
+// Alone knows PG_VERSION_NUM. Shims carry the name of the newest interface: to drop a version, delete lines.
 // tidy: allow(file-length): what differs between versions stands in one place
 #pragma once
 #include "pg/postgres.hpp"

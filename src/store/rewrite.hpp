@@ -262,7 +262,7 @@ Status publish(P& pager, IndexShape const& shape, Rewrite& work, ManifestObject 
       object->disk.state = ObjectState::live;
       keep_hits(object->disk, hits);
       object->disk.moved_at = moved_at;
-      object->disk.rows_since = rows_since;
+      object->disk.rows_since = merged ? rows_since : 0;
       uint64_t bytes = uint64_t(object->disk.page_count) * (format::page_content_size + 24);
       (merged ? manifest.header.merged_rows : manifest.header.sealed_rows) += row_count;
       (merged ? manifest.header.merged_bytes : manifest.header.sealed_bytes) += bytes;

@@ -14,8 +14,10 @@
 #include "store/check.hpp"
 #include "store/insert.hpp"
 #include "store/publish.hpp"
+#include "store/reclaim.hpp"
 #include "store/seal.hpp"
 #include "store/search.hpp"
+#include "store/tier.hpp"
 #include "store/vacuum.hpp"
 
 namespace strata {
@@ -206,12 +208,42 @@ std::vector<Content> make_filter() {
   return pager.pages;
 }
 
+// One cold segment of 12 rows, and the hot one that it was: first the index, then its companion.
+GoldenPager const& tiered() {
+  static GoldenPager pager;
+  if (!pager.pages.empty()) return pager;
+  constexpr uint32_t dim = 16;
+  must(store::create_index(pager, store::meta_for(dim, Metric::l2, 0x5eed)));
+  store::MetaDisk meta;
+  must(store::read_meta(pager, &meta));
+  auto* inserter = store::open_inserter(pager, meta, 1);
+  for (uint32_t row = 0; row < 12; row++) insert(pager, *inserter, dim, row);
+  pager.lock(store::LockName::merge);
+  store::RewriteResult sealed, moved;
+  must(store::flush(pager, &sealed));
+  must(store::bind_companion(pager, 0x4711, 0));
+  must(store::move_to_tier(pager, sealed.output, store::Tier::cold, &moved));
+  store::HitCount const hits{moved.output, 3};
+  must(store::record_hits(pager, &hits, 1));
+  pager.unlock(store::LockName::merge);
+  return pager;
+}
+std::vector<Content> make_tiered() {
+  return tiered().pages;
+}
+std::vector<Content> make_companion() {
+  return tiered().cold_pages;
+}
+
 struct GoldenFile {
   char const* name;
   std::vector<Content> (*make)();
 };
-constexpr GoldenFile files[] = {
-    {"small_v1.hex", make_small}, {"wide_v1.hex", make_wide}, {"filter_v1.hex", make_filter}};
+constexpr GoldenFile files[] = {{"small_v1.hex", make_small},
+                                {"wide_v1.hex", make_wide},
+                                {"filter_v1.hex", make_filter},
+                                {"tiered_v1.hex", make_tiered},
+                                {"companion_v1.hex", make_companion}};
 
 std::string path_of(GoldenFile const& file) {
   return std::string(STRATA_GOLDEN_DIRECTORY) + "/" + file.name;
@@ -378,6 +410,34 @@ TEST(Golden, FilterColumnsOfTheGoldenBytesAreRead) {
     EXPECT_EQ(search_all(pager, vector_of(16, one.rows[0]), &nearest, &filter), wanted);
     EXPECT_EQ(nearest, Tid::of(one.rows[0] / 8, uint16_t(one.rows[0] % 8 + 1)).key);
   }
+}
+
+TEST(Golden, ColdSegmentsOfTheGoldenBytesAreRead) {
+  GoldenPager pager;
+  pager.pages = parse(read_text(files[3]));
+  pager.cold_pages = parse(read_text(files[4]));
+  store::CheckResult checked;
+  must(store::check(pager, &checked));
+  EXPECT_EQ(checked.row_count, 12u);
+  store::Manifest manifest{};
+  must(store::load_manifest(pager, &manifest));
+  EXPECT_EQ(manifest.header.companion, 0x4711u);
+  EXPECT_EQ(manifest.header.cold_frontier, pager.cold_pages.size());
+  uint64_t nearest = 0;
+  EXPECT_EQ(search_all(pager, vector_of(16, 7), &nearest).size(), 12u);
+  EXPECT_EQ(Tid{nearest}, Tid::of(0x10000, 8));
+  // Back to the hot tier: the companion is empty.
+  store::RewriteResult moved;
+  pager.lock(store::LockName::merge);
+  for (auto const& object : manifest.objects)
+    if (object.disk.tier) must(store::move_to_tier(pager, object.id(), store::Tier::hot, &moved));
+  pager.horizon = UINT64_MAX;
+  store::ReclaimResult reclaimed;
+  must(store::reclaim(pager, &reclaimed));
+  pager.unlock(store::LockName::merge);
+  must(store::load_manifest(pager, &manifest));
+  EXPECT_EQ(manifest.header.cold_frontier, 0u);
+  EXPECT_EQ(search_all(pager, vector_of(16, 7), &nearest).size(), 12u);
 }
 
 int write_files() {

@@ -37,7 +37,7 @@ Pages pages_of(StoreIndex& index, ObjectId id) {
 TEST(Tier, AMovedSegmentKeepsItsRowsAndLeavesMostOfItsPages) {
   for (uint32_t dim : {24u, 128u, 768u}) {
     StoreIndex index(dim);
-    ObjectId const hot = add_segment(index, 1, 500);
+    ObjectId const hot = add_segment(index, 1, 2000);
     auto const before = index.rows_of(hot);
     Pages const all = pages_of(index, hot);
     EXPECT_EQ(all.cold, 0u);
@@ -134,7 +134,8 @@ TEST(Tier, RewritesKeepTheTierOfTheirInputs) {
   ObjectId const both = index.rewrite({a, b}).output;
   EXPECT_EQ(index.manifest().find(both)->disk.tier, 1);
   ObjectId const hot = add_segment(index, 3, 100);
-  EXPECT_EQ(index.manifest().find(index.rewrite({both, hot}).output)->disk.tier, 0);
+  ObjectId const mixed = index.rewrite({both, hot}).output;
+  EXPECT_EQ(index.manifest().find(mixed)->disk.tier, 0);
   index.check();
 }
 
