@@ -102,6 +102,17 @@ REINDEX INDEX CONCURRENTLY items_v_cold;
 DROP INDEX items_v_cold_ccnew;
 ALTER INDEX items_v_cold SET TABLESPACE pg_default;
 EXPLAIN (COSTS OFF) SELECT id FROM items WHERE v IS NULL;
+-- pg_upgrade brings everything along but who belongs to whom
+SET allow_system_table_mods = on;
+DELETE FROM pg_depend WHERE objid = 'items_v_cold'::regclass AND refobjid = 'items_v'::regclass AND deptype = 'i';
+RESET allow_system_table_mods;
+CREATE INDEX items_ip ON items USING ivf (v vector_ip_ops);
+SELECT strata.set_cold_tablespace('items_ip');
+REINDEX INDEX items_v_cold;
+SELECT strata.set_cold_tablespace('items_v');
+DROP INDEX items_v_cold;
+DROP INDEX items_ip;
+SELECT count(*) FROM (SELECT * FROM answers() EXCEPT ALL SELECT * FROM answers()) t;
 -- an index built anew is hot, and its companion empty
 REINDEX INDEX items_v;
 SELECT kind, state, tier, rows FROM parts;

@@ -7,45 +7,29 @@
 namespace strata::pg {
 namespace {
 
-// Whether the index has cold segments in this companion that a new, empty file would take from it.
-bool is_in_use(Oid index_oid, Oid companion) {
-  Relation const index = try_relation_open(index_oid, AccessShareLock);
-  if (!index) return false;
-  // An index that is made anew in the same transaction is hot.
-  bool const known = index->rd_indam && index->rd_indam->ambuild == am_build && !is_private(index) &&
-                     RelationGetNumberOfBlocks(index) > 0;
-  bool const in_use = known && companion_of(index_oid) == companion && has_cold_segments(index);
-  relation_close(index, AccessShareLock);
-  return in_use;
-}
-
 // REINDEX ... CONCURRENTLY makes a copy that takes the place of the companion, and nobody is its owner yet. All is well
 // when the ivf index gets a copy as well, which is not valid yet, and hot.
-bool is_copied_with_owner(Relation heap, Relation companion) {
+bool is_copied_alone(Relation heap) {
   ListCell* cell;
   bool in_use = false, copied = false;
   List* const indexes = RelationGetIndexList(heap);
   foreach (cell, indexes) {
-    Oid const oid = lfirst_oid(cell);
-    Relation const index = relation_open(oid, AccessShareLock);
+    Relation const index = relation_open(lfirst_oid(cell), AccessShareLock);
     bool const ours = index->rd_indam && index->rd_indam->ambuild == am_build;
-    Oid const known = ours ? companion_of(oid) : InvalidOid;
     copied = copied || (ours && !index->rd_index->indisvalid);
+    in_use = in_use || OidIsValid(used_companion(index));
     relation_close(index, AccessShareLock);
-    in_use = in_use || (OidIsValid(known) && known != RelationGetRelid(companion) && is_in_use(oid, known));
   }
   list_free(indexes);
-  return copied || !in_use;
+  return in_use && !copied;
 }
 
 void require_unused(Relation heap, Relation companion, bool concurrent) {
   // TRUNCATE, VACUUM FULL and others that make the table anew make its other indexes anew as well.
   if (is_private(heap)) return;
-  Oid const owner = owner_of_companion(RelationGetRelid(companion));
-  bool const in_use = OidIsValid(owner) ? is_in_use(owner, RelationGetRelid(companion))
-                                        : concurrent && !is_copied_with_owner(heap, companion);
-  if (!in_use) return;
-  char const* const name = OidIsValid(owner) ? get_rel_name(owner) : nullptr;
+  Oid const user = user_of_companion(heap, RelationGetRelid(companion));
+  if (!OidIsValid(user) && !(concurrent && is_copied_alone(heap))) return;
+  char const* const name = OidIsValid(user) ? get_rel_name(user) : nullptr;
   ereport(ERROR, (errcode(ERRCODE_OBJECT_IN_USE),
                   errmsg("index \"%s\" holds cold segments of another index", RelationGetRelationName(companion)),
                   name ? errdetail("They belong to index \"%s\".", name) : 0,

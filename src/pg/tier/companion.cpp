@@ -40,23 +40,6 @@ Oid partner_of(Oid relation, bool is_owner) {
   return found;
 }
 
-// After a dump and restore companions are there, but empty, and belong to nobody: one on the same column is taken.
-Oid find_orphan(Relation heap, Relation index) {
-  Oid found = InvalidOid;
-  ListCell* cell;
-  List* const oids = RelationGetIndexList(heap);
-  foreach (cell, oids) {
-    Relation const other = relation_open(lfirst_oid(cell), AccessShareLock);
-    bool const fits = is_companion(other) && other->rd_index->indisvalid &&
-                      other->rd_index->indkey.values[0] == index->rd_index->indkey.values[0] &&
-                      !OidIsValid(owner_of_companion(RelationGetRelid(other)));
-    if (fits && !OidIsValid(found)) found = RelationGetRelid(other);
-    relation_close(other, AccessShareLock);
-  }
-  list_free(oids);
-  return found;
-}
-
 List* index_oids(Oid heap) {
   Relation const relation = relation_open(heap, NoLock);
   List* const oids = RelationGetIndexList(relation);
@@ -126,11 +109,26 @@ void take_into_possession(Oid index, Oid companion) {
 
 }  // namespace
 
-bool has_cold_segments(Relation index) {
+Oid used_companion(Relation index) {
+  bool const ours = index->rd_indam && index->rd_indam->ambuild == am_build;
+  if (!ours || is_private(index) || RelationGetNumberOfBlocks(index) == 0) return InvalidOid;
   PgPager pager(index, nullptr);
   store::Manifest manifest{};
   report(store::load_manifest(pager, &manifest));
-  return store::detail::companion_reach(manifest) > 0;
+  return store::detail::companion_reach(manifest) > 0 ? Oid(manifest.header.companion) : InvalidOid;
+}
+
+Oid user_of_companion(Relation heap, Oid companion) {
+  Oid found = InvalidOid;
+  ListCell* cell;
+  List* const oids = RelationGetIndexList(heap);
+  foreach (cell, oids) {
+    Relation const index = relation_open(lfirst_oid(cell), AccessShareLock);
+    if (used_companion(index) == companion) found = RelationGetRelid(index);
+    relation_close(index, AccessShareLock);
+  }
+  list_free(oids);
+  return found;
 }
 
 Oid companion_of(Oid index) {
@@ -155,6 +153,30 @@ void empty_companion(Oid index) {
   relation_close(companion, NoLock);
 }
 
+namespace {
+
+// After a dump and restore companions are there, but empty, and belong to nobody: one on the same column is taken.
+// After pg_upgrade they belong to nobody either, and hold what they held.
+Oid find_orphan(Relation heap, Relation index) {
+  Oid const used = used_companion(index);
+  Oid found = InvalidOid;
+  ListCell* cell;
+  List* const oids = RelationGetIndexList(heap);
+  foreach (cell, oids) {
+    Relation const other = relation_open(lfirst_oid(cell), AccessShareLock);
+    Oid const oid = RelationGetRelid(other);
+    bool const free = is_companion(other) && other->rd_index->indisvalid && !OidIsValid(owner_of_companion(oid));
+    bool const fits = other->rd_index->indkey.values[0] == index->rd_index->indkey.values[0] && !OidIsValid(used) &&
+                      !OidIsValid(found) && free && !OidIsValid(user_of_companion(heap, oid));
+    if (fits || (free && oid == used)) found = oid;
+    relation_close(other, AccessShareLock);
+  }
+  list_free(oids);
+  return found;
+}
+
+}  // namespace
+
 Oid make_companion(Oid index_oid, char const* tablespace) {
   if (tablespace) get_tablespace_oid(tablespace, false);
   // What CREATE INDEX takes on the table: not a weaker lock first.
@@ -165,7 +187,7 @@ Oid make_companion(Oid index_oid, char const* tablespace) {
   set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
   Oid companion = companion_of(index_oid);
   bool const is_lost = OidIsValid(companion) && !has_file(companion);
-  if (is_lost && has_cold_segments(open.index))
+  if (is_lost && OidIsValid(used_companion(open.index)))
     ereport(ERROR,
             (errcode(ERRCODE_UNDEFINED_FILE),
              errmsg("the file with the cold segments of index \"%s\" is lost", RelationGetRelationName(open.index)),

@@ -14,8 +14,11 @@ Oid companion_of(Oid index);
 // The index whose companion this is, or InvalidOid.
 Oid owner_of_companion(Oid companion);
 
-// Whether searches of the index read its companion.
-bool has_cold_segments(Relation index);
+// The companion that searches of an index read, as its manifest says; InvalidOid: it has no cold segments, or is no ivf
+// index, or has a file that only this transaction knows.
+Oid used_companion(Relation index);
+// The index of the table that reads this companion, or InvalidOid.
+Oid user_of_companion(Relation heap, Oid companion);
 
 // The index is built anew, and hot: what its companion holds goes with the old file when the transaction commits.
 void empty_companion(Oid index);
