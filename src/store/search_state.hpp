@@ -31,7 +31,7 @@ struct SearchOptions {
   bool timed = false;                       // StageClock runs
   // Absolute; rows from here on are not looked for until the caller asks again: he has as many nearer ones as he wants.
   float reach = detail::infinity;
-  bool hot = true, cold = true;             // tiers whose segments are searched; growing rows always are
+  bool hot = true, cold = true;  // tiers whose segments are searched; growing rows always are
 };
 
 struct SearchCounters {
