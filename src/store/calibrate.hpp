@@ -146,8 +146,8 @@ Status can_ask(P& pager, Calibration const& work, uint32_t row, bool* can) {
 template <Pager P>
 Status read_query(P& pager, Calibration& work, uint32_t row) {
   IndexShape const& shape = work.shape;
-  Status const status = read_part(pager, work, StreamKind::refine_codes, uint64_t(row) * shape.refine_size,
-                                  shape.refine_size, work.refine);
+  Status const status =
+      read_part(pager, work, StreamKind::refine_codes, uint64_t(row) * shape.refine_size, shape.code_size, work.refine);
   if (!status.ok()) return status;
   quant::decode_refine(shape.padded_dim, work.refine, work.z);
   double norm2 = 0;
@@ -213,7 +213,7 @@ Status calibrate_epoch(P& pager, Calibration& work, uint32_t query_count, Calibr
   policy::StopTrainer trainer(query_count, list_count, memory);
   work.vector = static_cast<float*>(pager.allocate(size_t(work.shape.dim) * sizeof(float)));
   work.z = static_cast<float*>(pager.allocate(size_t(work.shape.padded_dim) * 2 * sizeof(float)));
-  work.refine = static_cast<std::byte*>(pager.allocate(work.shape.refine_size));
+  work.refine = static_cast<std::byte*>(pager.allocate(work.shape.code_size));
   work.header = static_cast<ObjectHeaderDisk*>(pager.allocate(sizeof(ObjectHeaderDisk)));
   auto* model = static_cast<policy::StopModelDisk*>(pager.allocate(sizeof(policy::StopModelDisk)));
   Status status = run_queries(pager, work, query_count, trainer);

@@ -163,7 +163,7 @@ Status refit_frame(P& pager, Inserter& inserter, Manifest& manifest, ManifestObj
   uint32_t const padded = shape.padded_dim, groups = group_count_of(shape, lane);
   uint32_t const looked_at = (refit_rows_max + shape.growing.capacity - 1) / shape.growing.capacity;
   size_t const rows_max = size_t(looked_at) * shape.growing.capacity;
-  Sample sample{static_cast<std::byte*>(pager.allocate(rows_max * shape.refine_size)), 0};
+  Sample sample{static_cast<std::byte*>(pager.allocate(rows_max * shape.code_size)), 0};
   auto* scratch = static_cast<std::byte*>(pager.allocate(shape.growing.entry_size));
   auto* mean = static_cast<float*>(pager.allocate(size_t(padded) * sizeof(float)));
   Status status;
@@ -171,7 +171,7 @@ Status refit_frame(P& pager, Inserter& inserter, Manifest& manifest, ManifestObj
     uint32_t seen = 0;
     status = visit_growing_group(pager, shape, lane, group, scratch, &seen, [&](uint64_t, RowView const& row, bool) {
       if (row.flags == 0)
-        std::memcpy(sample.rows + size_t(sample.count++) * shape.refine_size, row.refine, shape.refine_size);
+        std::memcpy(sample.rows + size_t(sample.count++) * shape.code_size, row.refine, shape.code_size);
     });
   }
   if (status.ok()) drop_outliers(pager, shape, &sample);
@@ -265,11 +265,12 @@ Status find_room(P& pager, Inserter& inserter, float const* vector) {
 }  // namespace detail
 
 // Inserts one row. `vector`: float[dim], of unit length under cosine; null for a row without codes (then flags says
-// why). `columns`: shape.growing.columns_size bytes or null when there are none. Durable with the transaction. No locks
-// on entry or exit.
+// why). `columns`: shape.growing.columns_size bytes or null when there are none. `copy`: shape.copy_size bytes, the
+// vector as it is in the table; null when there are no copies, or no vector. Durable with the transaction. No locks on
+// entry or exit.
 template <Pager P>
 Status insert_row(P& pager, Inserter& inserter, Tid tid, uint16_t flags, uint64_t hash, void const* columns,
-                  float const* vector) {
+                  float const* vector, void const* copy = nullptr) {
   GrowingCursor& cursor = inserter.cursor;
   ObjectId encoded_in = ObjectId::none;
   for (;;) {
@@ -288,6 +289,7 @@ Status insert_row(P& pager, Inserter& inserter, Tid tid, uint16_t flags, uint64_
       if (vector) {
         quant::to_frame(inserter.frame, vector, inserter.z);
         quant::encode_refine(inserter.shape.padded_dim, inserter.z, at);
+        if (copy) std::memcpy(at + inserter.shape.code_size, copy, inserter.shape.copy_size);
       } else {
         std::memset(at, 0, inserter.shape.refine_size);
       }

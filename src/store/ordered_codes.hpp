@@ -36,7 +36,8 @@ Status write_ordered_codes(P& pager, IndexShape const& shape, ManifestObject con
                            ObjectHeaderDisk const& header, uint32_t const* order, ObjectWriter<P>& writer,
                            uint32_t stream) {
   constexpr uint32_t ahead = 8;  // rows whose pages are asked for early
-  uint32_t const block_bytes = quant::block_size(shape.padded_dim, shape.scan.bits), size = shape.refine_size;
+  uint32_t const block_bytes = quant::block_size(shape.padded_dim, shape.scan.bits), size = shape.code_size,
+                 stride = shape.refine_size;
   StreamDisk const& refine = *find_stream(header, StreamKind::refine_codes);
   auto* block = static_cast<std::byte*>(pager.allocate(block_bytes));
   auto* row = static_cast<std::byte*>(pager.allocate(size));
@@ -48,9 +49,9 @@ Status write_ordered_codes(P& pager, IndexShape const& shape, ManifestObject con
     for (uint32_t lane = 0; lane < rows && status.ok(); lane++) {
       uint32_t const at = first + lane;
       if (at + ahead < header.row_count && order[at + ahead] < header.ranked_count)
-        prefetch_stream(pager, object, refine, uint64_t(order[at + ahead]) * size, size);
+        prefetch_stream(pager, object, refine, uint64_t(order[at + ahead]) * stride, size);
       if (order[at] >= header.ranked_count) continue;  // a row without a direction
-      status = read_stream(pager, object, refine, uint64_t(order[at]) * size, size, row);
+      status = read_stream(pager, object, refine, uint64_t(order[at]) * stride, size, row);
       if (status.ok()) encode_ordered(shape, row, z, block, lane);
     }
     writer.append(stream, block, block_bytes);

@@ -66,9 +66,9 @@ Status place_rows(P& pager, IndexShape const& shape, Rewrite& work) {
   void *panels = nullptr, *scratch = nullptr;
   float* centroids = nullptr;
   uint32_t padded = shape.padded_dim;
-  uint32_t batch_max = uint32_t((size_t(1) << 20) / shape.refine_size);
+  uint32_t batch_max = uint32_t((size_t(1) << 20) / shape.code_size);
   if (batch_max > 1024) batch_max = 1024;
-  auto* batch = static_cast<std::byte*>(pager.allocate(size_t(batch_max) * shape.refine_size));
+  auto* batch = static_cast<std::byte*>(pager.allocate(size_t(batch_max) * shape.code_size));
   auto* z = static_cast<float*>(pager.allocate(size_t(padded) * sizeof(float)));
   auto* lists = static_cast<uint32_t*>(pager.allocate(size_t(batch_max) * sizeof(uint32_t)));
   uint32_t waiting = 0, waiting_first = 0;
@@ -81,7 +81,7 @@ Status place_rows(P& pager, IndexShape const& shape, Rewrite& work) {
       scratch = pager.allocate(cluster::code_scratch_size(padded, work.epoch->list_count));
       set = cluster::prepare_codes(padded, centroids, work.epoch->list_count, panels);
     }
-    cluster::assign_codes(set, batch, shape.refine_size, waiting, lists, nullptr, scratch);
+    cluster::assign_codes(set, batch, shape.code_size, waiting, lists, nullptr, scratch);
     for (uint32_t i = 0; i < waiting; i++) work.rows[waiting_first + i].list = lists[i];
     waiting = 0;
     pager.check_interrupts();
@@ -120,11 +120,11 @@ Status place_rows(P& pager, IndexShape const& shape, Rewrite& work) {
       work.rows.push(pager, {0, input, row});
       if (!work.epoch) continue;
       if (waiting == 0) waiting_first = work.rows.count - 1;
-      std::byte* code = batch + size_t(waiting) * shape.refine_size;
+      std::byte* code = batch + size_t(waiting) * shape.code_size;
       if (source.reframe)
         reframe_row(pager, shape, source, work.target, &view, z, code);
       else
-        std::memcpy(code, view.refine, shape.refine_size);
+        std::memcpy(code, view.refine, shape.code_size);
       if (++waiting == batch_max) status = assign_batch();
     }
     if (status.ok()) status = assign_batch();
@@ -173,10 +173,12 @@ Status write_rows(P& pager, IndexShape const& shape, Rewrite& work, SegmentSpec 
     Status status = fetch_row(pager, shape, source, placed.row, &view);
     if (!status.ok()) return status;
     ScanCode code{};
-    if (!view.flags && source.reframe)
+    if (!view.flags && source.reframe) {
+      std::memcpy(refine + shape.code_size, view.refine + shape.code_size, shape.copy_size);
       reframe_row(pager, shape, source, work.target, &view, z, refine);
-    else if (!view.flags && shares_codes(work, source))
+    } else if (!view.flags && shares_codes(work, source)) {
       status = fetch_scan_code(pager, shape, source, placed.row, placed.list, &code);
+    }
     if (status.ok()) status = writer.append(placed.list, view, code);
     if (!status.ok()) return status;
     work.positions[placed.input][placed.row] = at;

@@ -254,7 +254,7 @@ void reconstruct(P&, IndexShape const& shape, RowSource const& source, quant::Fr
     z[i] = (z[i] + source.frame.mean[i]) * source.frame.unit / target.unit - target.mean[i];
 }
 
-// Makes view->refine a code in the target frame; `row` holds refine_size bytes, z padded_dim floats. The error of the
+// Makes view->refine a code in the target frame; `row` holds code_size bytes, z padded_dim floats. The error of the
 // old code adds to that of the new one (triangle inequality), so the bound stays deterministic.
 template <Pager P>
 void reframe_row(P& pager, IndexShape const& shape, RowSource const& source, quant::Frame const& target, RowView* view,

@@ -64,9 +64,9 @@ Status evaluate(P& pager, Search& search, uint32_t at, uint32_t row) {
     if (Status status = passes_rest(pager, search, source, row, &passes); !status.ok() || !passes) return status;
   }
   FrameQuery const& query = search.queries[source.query];
-  uint32_t size = search.shape.refine_size, gathered = 0;
+  uint32_t size = search.shape.code_size, gathered = 0;
   quant::RefineEstimate estimate{};
-  Status status = visit_stream(pager, *source.object, source.refine, uint64_t(row) * size, size,
+  Status status = visit_stream(pager, *source.object, source.refine, uint64_t(row) * search.shape.refine_size, size,
                                [&](std::byte const* bytes, uint32_t part) {
                                  if (part == size) {
                                    estimate = quant::evaluate_refine(query.refine, bytes);
@@ -86,8 +86,9 @@ template <Pager P>
 void prefetch_row(P& pager, Search const& search, Pending const& row) {
   ScannedRun const& run = search.runs[row.run];
   SearchSource const& source = search.sources[run.source];
-  uint32_t const size = search.shape.refine_size;
-  if (!source.growing) prefetch_stream(pager, *source.object, source.refine, uint64_t(run.row(row.at)) * size, size);
+  if (!source.growing)
+    prefetch_stream(pager, *source.object, source.refine, uint64_t(run.row(row.at)) * search.shape.refine_size,
+                    search.shape.code_size);
 }
 
 // Appends the rows of runs [first_run, ...) with a bound below `cut` to search.pending.

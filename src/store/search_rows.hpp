@@ -53,6 +53,34 @@ Status tid_of(P& pager, Search const& search, uint32_t at, uint32_t row, Tid* ti
   });
 }
 
+// copy[0, shape.copy_size) = the vector of a ranked row as it is in the table. Requires an index whose rows carry
+// copies.
+template <Pager P>
+Status copy_of(P& pager, Search& search, uint32_t at, uint32_t row, std::byte* copy) {
+  SearchSource const& source = search.sources[at];
+  IndexShape const& shape = search.shape;
+  if (!source.growing)
+    return read_stream(pager, *source.object, source.refine, uint64_t(row) * shape.refine_size + shape.code_size,
+                       shape.copy_size, copy);
+  uint32_t seen = 0;
+  bool found = false;
+  Status const status = visit_growing_group(pager, shape, *source.object, row / shape.growing.capacity, search.scratch,
+                                            &seen, [&](uint64_t candidate, RowView const& view, bool) {
+                                              if (candidate != row) return;
+                                              found = true;
+                                              std::memcpy(copy, view.refine + shape.code_size, shape.copy_size);
+                                            });
+  return status.ok() && !found ? corrupt("growing row is missing", row) : status;
+}
+
+template <Pager P>
+void prefetch_copy(P& pager, Search const& search, uint32_t at, uint32_t row) {
+  SearchSource const& source = search.sources[at];
+  if (!source.growing)
+    prefetch_stream(pager, *source.object, source.refine,
+                    uint64_t(row) * search.shape.refine_size + search.shape.code_size, search.shape.copy_size);
+}
+
 // Asks for what tid_of() reads.
 template <Pager P>
 void prefetch_tid(P& pager, Search const& search, uint32_t at, uint32_t row) {

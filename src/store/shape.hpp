@@ -5,6 +5,7 @@
 #include "core/format/meta.hpp"
 #include "core/quant/frame.hpp"
 #include "core/quant/scan_code.hpp"
+#include "store/pager.hpp"
 
 namespace strata::store {
 
@@ -15,25 +16,36 @@ struct IndexShape {
   uint64_t seed;
   quant::ScanShape scan;
   format::GrowingShape growing;
-  uint32_t refine_size;  // bytes of a refine row
+  uint32_t code_size;    // bytes of a refine code
+  uint32_t copy_size;    // bytes of the copy of its vector that lies behind it; 0: none
+  uint32_t refine_size;  // both together: a refine row
   format::ColumnsShape columns;
 };
 
 inline IndexShape shape_of(format::MetaDisk const& meta) {
   format::ColumnsShape const columns = format::columns_shape(meta);
+  uint32_t const code_size = quant::refine_row_size(meta.padded_dim), copy_size = meta.dim * meta.copy_size;
   return {meta.metric,
           meta.dim,
           meta.padded_dim,
           meta.seed,
           {meta.metric, meta.scan_bits, meta.padded_dim},
-          format::growing_shape(meta.padded_dim, columns.total_size),
-          quant::refine_row_size(meta.padded_dim),
+          format::growing_shape(meta.padded_dim, columns.total_size, copy_size),
+          code_size,
+          copy_size,
+          code_size + copy_size,
           columns};
 }
 
-// The fixed part of the meta page of a new index. column_count <= indexed_column_count_max.
+// Whether rows of this shape can be inserted: a row is written by one action.
+inline bool fits_one_action(IndexShape const& shape) {
+  return shape.growing.group_page_count <= pages_per_action_max;
+}
+
+// The fixed part of the meta page of a new index. column_count <= indexed_column_count_max; copy_size as in MetaDisk.
 inline format::MetaDisk meta_for(uint32_t dim, Metric metric, uint64_t seed,
-                                 format::ColumnDisk const* columns = nullptr, uint32_t column_count = 0) {
+                                 format::ColumnDisk const* columns = nullptr, uint32_t column_count = 0,
+                                 uint32_t copy_size = 0) {
   format::MetaDisk meta{};
   meta.dim = dim;
   meta.padded_dim = quant::padded_dim_of(dim);
@@ -41,7 +53,9 @@ inline format::MetaDisk meta_for(uint32_t dim, Metric metric, uint64_t seed,
   meta.scan_bits = uint8_t(quant::scan_bits_of(meta.padded_dim));
   meta.column_count = uint8_t(column_count);
   for (uint32_t i = 0; i < column_count; i++) meta.column[i] = columns[i];
-  meta.entry_size = format::growing_shape(meta.padded_dim, format::columns_shape(meta).total_size).entry_size;
+  meta.copy_size = uint8_t(copy_size);
+  uint32_t const columns_size = format::columns_shape(meta).total_size;
+  meta.entry_size = format::growing_shape(meta.padded_dim, columns_size, dim * copy_size).entry_size;
   meta.seed = seed;
   return meta;
 }

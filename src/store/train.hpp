@@ -25,7 +25,7 @@ struct TrainResult {
   bool new_frame;
 };
 
-// A sample of rows as refine codes, shape.refine_size bytes each, in pager memory.
+// A sample of rows as refine codes, shape.code_size bytes each, in pager memory.
 struct Sample {
   std::byte* rows;
   uint32_t count;
@@ -57,7 +57,7 @@ Status draw_sample(P& pager, IndexShape const& shape, Manifest const& manifest, 
   if (total == 0) return {};
   bool const holds_out = total >= policy::flat_row_count_max;  // fewer rows are never calibrated
   if (wanted > total) wanted = uint32_t(total);
-  sample->rows = static_cast<std::byte*>(pager.allocate(size_t(wanted) * shape.refine_size));
+  sample->rows = static_cast<std::byte*>(pager.allocate(size_t(wanted) * shape.code_size));
   auto* z = static_cast<float*>(pager.allocate(size_t(shape.padded_dim) * sizeof(float)));
   quant::Frame target;
   if (Status status = load_frame(pager, shape, manifest, frame, &target); !status.ok()) return status;
@@ -80,11 +80,11 @@ Status draw_sample(P& pager, IndexShape const& shape, Manifest const& manifest, 
       if (holds_out && policy::is_held_out(view.tid)) continue;
       share--;
       if (view.flags || sets::bitmap_test(source.deleted, row)) continue;
-      std::byte* place = sample->rows + size_t(sample->count++) * shape.refine_size;
+      std::byte* place = sample->rows + size_t(sample->count++) * shape.code_size;
       if (source.reframe)
         reframe_row(pager, shape, source, target, &view, z, place);
       else
-        std::memcpy(place, view.refine, shape.refine_size);
+        std::memcpy(place, view.refine, shape.code_size);
       if ((sample->count & 0xFF) == 0) {
         pager.note_phase(Phase::sample, sample->count, wanted);
         pager.check_interrupts();
@@ -139,7 +139,7 @@ uint32_t drop_outliers(P& pager, uint32_t padded, float* rows, uint32_t count) {
 template <Pager P>
 void drop_outliers(P& pager, IndexShape const& shape, Sample* sample) {
   auto* norms2 = static_cast<double*>(pager.allocate((size_t(sample->count) + 1) * 2 * sizeof(double)));
-  auto row_at = [&](uint32_t row) { return sample->rows + size_t(row) * shape.refine_size; };
+  auto row_at = [&](uint32_t row) { return sample->rows + size_t(row) * shape.code_size; };
   for (uint32_t row = 0; row < sample->count; row++) {
     quant::RefineRowDisk head;
     std::memcpy(&head, row_at(row), sizeof head);
@@ -147,7 +147,7 @@ void drop_outliers(P& pager, IndexShape const& shape, Sample* sample) {
     norms2[row] = is_finite ? double(head.norm2) : -1.0;
   }
   sample->count = keep_usual_rows(norms2, norms2 + sample->count, sample->count, [&](uint32_t from, uint32_t to) {
-    std::memcpy(row_at(to), row_at(from), shape.refine_size);
+    std::memcpy(row_at(to), row_at(from), shape.code_size);
   });
   pager.release(norms2);
 }
@@ -202,7 +202,7 @@ Status fit_frame(P& pager, IndexShape const& shape, Manifest const& manifest, Sa
     for (uint32_t i = 0; i < padded; i++) mean[i] = (mean[i] + old.mean[i]) * ratio;
     auto* z = static_cast<float*>(pager.allocate(size_t(padded) * sizeof(float)));
     for (uint32_t row = 0; row < sample.count; row++) {
-      std::byte* code = sample.rows + size_t(row) * shape.refine_size;
+      std::byte* code = sample.rows + size_t(row) * shape.code_size;
       quant::decode_refine(padded, code, z);
       for (uint32_t i = 0; i < padded; i++) z[i] = (z[i] + old.mean[i]) * ratio - mean[i];
       quant::encode_refine(padded, z, code);

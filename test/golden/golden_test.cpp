@@ -235,15 +235,34 @@ std::vector<Content> make_companion() {
   return tiered().cold_pages;
 }
 
+// Rows with copies of their vectors: five sealed ones and three growing ones.
+std::vector<Content> make_copies() {
+  constexpr uint32_t dim = 16;
+  GoldenPager pager;
+  must(store::create_index(pager, store::meta_for(dim, Metric::l2, 0x5eed, nullptr, 0, sizeof(float))));
+  store::MetaDisk meta;
+  must(store::read_meta(pager, &meta));
+  auto* inserter = store::open_inserter(pager, meta, 0);
+  for (uint32_t row = 0; row < 8; row++) {
+    if (row == 5) {
+      pager.lock(store::LockName::merge);
+      store::RewriteResult result;
+      must(store::flush(pager, &result));
+      pager.unlock(store::LockName::merge);
+    }
+    auto const vector = vector_of(dim, row);
+    must(store::insert_row(pager, *inserter, Tid::of(3, uint16_t(row + 1)), 0, row, "", vector.data(), vector.data()));
+  }
+  return pager.pages;
+}
+
 struct GoldenFile {
   char const* name;
   std::vector<Content> (*make)();
 };
-constexpr GoldenFile files[] = {{"small_v1.hex", make_small},
-                                {"wide_v1.hex", make_wide},
-                                {"filter_v1.hex", make_filter},
-                                {"tiered_v1.hex", make_tiered},
-                                {"companion_v1.hex", make_companion}};
+constexpr GoldenFile files[] = {{"small_v1.hex", make_small},         {"wide_v1.hex", make_wide},
+                                {"filter_v1.hex", make_filter},       {"tiered_v1.hex", make_tiered},
+                                {"companion_v1.hex", make_companion}, {"copies_v1.hex", make_copies}};
 
 std::string path_of(GoldenFile const& file) {
   return std::string(STRATA_GOLDEN_DIRECTORY) + "/" + file.name;
@@ -438,6 +457,29 @@ TEST(Golden, ColdSegmentsOfTheGoldenBytesAreRead) {
   must(store::load_manifest(pager, &manifest));
   EXPECT_EQ(manifest.header.cold_frontier, 0u);
   EXPECT_EQ(search_all(pager, vector_of(16, 7), &nearest).size(), 12u);
+}
+
+TEST(Golden, CopiesOfTheGoldenBytesAreThoseOfTheRows) {
+  GoldenPager pager;
+  pager.pages = parse(read_text(files[std::size(files) - 1]));
+  store::CheckResult checked;
+  must(store::check(pager, &checked));
+  EXPECT_EQ(checked.row_count, 8u);
+  store::Search* search = nullptr;
+  auto const query = vector_of(16, 2);
+  must(store::start_search(pager, query.data(), {}, &search));
+  must(store::advance_search(pager, *search, 1000));
+  ASSERT_EQ(search->shape.copy_size, 64u);
+  store::Candidate candidate;
+  uint32_t count = 0;
+  for (; store::next_candidate(*search, &candidate); count++) {
+    Tid tid{};
+    std::byte copy[64];
+    must(store::tid_of(pager, *search, candidate.source, candidate.row, &tid));
+    must(store::copy_of(pager, *search, candidate.source, candidate.row, copy));
+    EXPECT_EQ(std::memcmp(copy, vector_of(16, tid.offset() - 1u).data(), sizeof copy), 0) << tid.offset();
+  }
+  EXPECT_EQ(count, 8u);
 }
 
 int write_files() {

@@ -60,9 +60,12 @@ class World {
   uint32_t dim;
   Metric metric;
 
+  // Rows of every other world carry copies of their vectors, as far as they fit an action.
   World(uint64_t seed, uint32_t dim_, Metric metric_) : random(seed), dim(dim_), metric(metric_) {
     pager.seed(seed * 7 + 1);
-    must(store::create_index(pager, store::meta_for(dim, metric, seed, column_kinds, column_count)), "create");
+    must(store::create_index(
+             pager, store::meta_for(dim, metric, seed, column_kinds, column_count, dim > 4000 ? 0 : seed % 2 * 4)),
+         "create");
     store::MetaDisk meta;
     must(store::read_meta(pager, &meta), "meta");
     for (auto& session : inserters_)
@@ -118,7 +121,8 @@ class World {
     auto& inserter = *inserters_[pager.in_hook() ? 1 : 0][random.below(store::lane_count_max)];
     std::vector<std::byte> const columns = columns_of(inserter.shape.columns, row);
     must(store::insert_row(pager, inserter, Tid{model.tid}, model.flags, row, columns.data(),
-                           model.flags ? nullptr : vector.data()),
+                           model.flags ? nullptr : vector.data(),
+                           model.flags || !inserter.shape.copy_size ? nullptr : vector.data()),
          "insert");
     rows[row].insert_end = pager.log.size();
     pager.xid++;
@@ -339,16 +343,24 @@ class World {
   void note_candidate(OpenSearch& open, store::Candidate const& candidate) {
     Tid tid;
     must(store::tid_of(pager, *open.search, candidate.source, candidate.row, &tid), "tid_of");
-    note_tid(open, tid);
+    uint64_t const row = note_tid(open, tid);
+    uint32_t const copy_size = open.search->shape.copy_size;
+    if (row == rows.size() || copy_size == 0) return;
+    std::vector<std::byte> copy(copy_size);
+    must(store::copy_of(pager, *open.search, candidate.source, candidate.row, copy.data()), "copy_of");
+    if (std::memcmp(copy.data(), vector_of(row).data(), copy_size) != 0)
+      throw std::runtime_error("copy is not that of the row's vector");
   }
 
-  // The heap's part: a TID stands for the row that the snapshot of the search can see there.
-  void note_tid(OpenSearch& open, Tid tid) {
+  // The heap's part: a TID stands for the row that the snapshot of the search can see there. Returns its number, or
+  // that of no row.
+  uint64_t note_tid(OpenSearch& open, Tid tid) {
     for (uint64_t i = 0; i < rows.size(); i++)
       if (rows[i].tid == tid.key && rows[i].insert_end <= open.begin && rows[i].delete_begin > open.begin) {
         open.seen.insert(i);
-        return;
+        return i;
       }
+    return rows.size();
   }
 
   void compare_search(OpenSearch const& open) {

@@ -1,7 +1,7 @@
 // Pages of a growing segment: rows in the order of their arrival, appended in place.
 //
 //   0                    40
-//   | GrowingPageDisk     | row 0 | row 1 | ...                    row = GrowingRowDisk | columns | refine row
+//   | GrowingPageDisk     | row 0 | row 1 | ...                    row = GrowingRowDisk | columns | refine row | copy
 //
 // A row that does not fit a page takes a group of pages: the first as above with one row, the others (growing_tail)
 // carry the bytes that follow. group_page_count and capacity follow from entry_size alone.
@@ -12,7 +12,7 @@
 //       was frozen in the manifest.
 //   G5  the bytes in use end with the last row; bits of `deleted` at and past row_count are zero.
 // Written by: insert (append), vacuum (deleted), seal (sealed flag). Read by: search, vacuum, seal, merge.
-// History: v1 as here.
+// The copy of the vector is there when MetaDisk.copy_size says so. History: v1 as here, first without copies.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -63,8 +63,8 @@ struct GrowingShape {
   uint32_t group_page_count;  // pages a group, 1..pages_per_action_max
 };
 
-constexpr GrowingShape growing_shape(uint32_t padded_dim, uint32_t columns_size) {
-  uint32_t size = uint32_t(sizeof(GrowingRowDisk)) + columns_size + quant::refine_row_size(padded_dim);
+constexpr GrowingShape growing_shape(uint32_t padded_dim, uint32_t columns_size, uint32_t copy_size = 0) {
+  uint32_t size = uint32_t(sizeof(GrowingRowDisk)) + columns_size + quant::refine_row_size(padded_dim) + copy_size;
   uint32_t room = page_body_size - uint32_t(sizeof(GrowingPageDisk));
   if (size <= room) {
     uint32_t capacity = room / size;
@@ -72,7 +72,7 @@ constexpr GrowingShape growing_shape(uint32_t padded_dim, uint32_t columns_size)
   }
   return {size, columns_size, 1, 1 + (size - room + page_body_size - 1) / page_body_size};
 }
-// Columns are at most 31 * 8 bytes: the longest row still fits one action.
+// Columns are at most 31 * 8 bytes: the longest row without a copy still fits one action.
 static_assert(growing_shape(padded_dim_max, 248).group_page_count <= 3);
 
 }  // namespace strata::format

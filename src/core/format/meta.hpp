@@ -7,7 +7,7 @@
 //   (low
 //       32 bits, in page_no of the tail); it becomes active by a change of this page. A reader that finds another
 //       generation on a slot page was overtaken by two edits and starts again from this page.
-// History: v1 as here.
+// History: v1 as here; copy_size was zero at first.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -45,9 +45,9 @@ struct MetaDisk {
   uint32_t dim;    // of the indexed vectors
   uint32_t padded_dim;
   Metric metric;
-  uint8_t scan_bits;     // bits a dimension of first-stage codes
-  uint8_t column_count;  // filter columns
-  uint8_t reserved0;
+  uint8_t scan_bits;       // bits a dimension of first-stage codes
+  uint8_t column_count;    // filter columns
+  uint8_t copy_size;       // bytes a dimension of the copy of its vector that a row carries: 0 (no copy), 2 or 4
   uint32_t entry_size;     // bytes of a growing row: see growing.hpp
   uint64_t seed;           // of the rotation and of everything random
   uint64_t generation;     // of the manifest in force; grows by one with every edit
@@ -69,7 +69,8 @@ inline Status check_meta(MetaDisk const& meta) {
       meta.padded_dim != (meta.dim + padding_unit - 1) / padding_unit * padding_unit)
     return corrupt("meta page has impossible dimensions", meta.dim);
   if (int(meta.metric) < 1 || int(meta.metric) > 3 || meta.scan_bits < 1 || meta.scan_bits > 2 ||
-      meta.column_count > indexed_column_count_max || meta.active_slot > 1)
+      meta.column_count > indexed_column_count_max || meta.active_slot > 1 ||
+      (meta.copy_size != 0 && meta.copy_size != 2 && meta.copy_size != 4))
     return corrupt("meta page has impossible values");
   for (uint32_t i = 0; i < meta.column_count; i++) {
     ColumnDisk const& column = meta.column[i];

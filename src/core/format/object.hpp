@@ -9,12 +9,17 @@
 //       counts and the shape of the index.
 // Streams of a segment (rows in list order; ranked rows first, then rows whose vector is zero under cosine, then rows
 // whose vector is NULL):
-//   directory      float2 {first_row (u32), mean squared residual (f32)} for every list, and one closing entry; flat:
-//   absent ids            6 bytes a row: the TID hashes         8 bytes a row: hash of the canonical vector scan codes
-//   blocks of 32 ranked rows (quant/scan_code.hpp), lists follow each other without padding refine codes
-//   quant/refine_code.hpp, one row after the other delete bitmap  1 bit a row bloom          split blocks over the
-//   column: tid_column, hash_column, or a filter column
+//
+//   directory      {first_row (u32), mean squared residual (f32)} for every list, and one closing entry; flat: absent
+//   ids            6 bytes a row: the TID
+//   hashes         8 bytes a row: hash of the canonical vector
+//   scan codes     blocks of 32 ranked rows (quant/scan_code.hpp), lists follow each other without padding
+//   refine codes   quant/refine_code.hpp, one ranked row after the other, each followed by the copy of its vector where
+//                  MetaDisk.copy_size is not 0
+//   delete bitmap  1 bit a row
+//   bloom          split blocks over the column: tid_column, hash_column, or a filter column
 //   column, column_order, column_summary, column_codes  one filter column each: format/columns.hpp
+//
 // Streams of an epoch: centroids (half[padded_dim] each), centroid codes (scan blocks against the origin), list
 // residuals (f32 mean squared residual at training), stop model. Stream of a frame: mean (float[padded_dim]). History:
 // v1 as here.

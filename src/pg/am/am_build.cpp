@@ -4,6 +4,7 @@
 
 #include "core/base/random.hpp"
 #include "pg/am/am_callbacks.hpp"
+#include "pg/am/am_options.hpp"
 #include "pg/am/build_state.hpp"
 #include "pg/tier/companion.hpp"
 #include "store/maintain.hpp"
@@ -16,8 +17,13 @@ constexpr uint64_t seed_of(uint32_t dim) {
   return mix64(0x7374726174610000ULL + dim);
 }
 
-store::MetaDisk create_empty(PgPager& pager, RowShape const& shape) {
-  store::MetaDisk const meta = meta_for(shape, seed_of(shape.dim));
+store::MetaDisk create_empty(PgPager& pager, Relation index, RowShape const& shape) {
+  bool const with_copies = index_options(index).rerank == int(Rerank::full);
+  store::MetaDisk const meta = meta_for(shape, seed_of(shape.dim), with_copies ? element_size(shape) : 0);
+  if (!store::fits_one_action(store::shape_of(meta)))
+    ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+                    errmsg("rows of %u dimensions are too long for rerank = full", shape.dim),
+                    errhint("Leave rerank at its default, or index the vectors as halfvec.")));
   report(store::create_index(pager, meta));
   return meta;
 }
@@ -68,7 +74,7 @@ IndexBuildResult* am_build(Relation heap, Relation index, IndexInfo* info) {
   build.info = info;
   build.row_shape = row_shape(index);
   build.pager = PgPager(index, heap);
-  build.shape = store::shape_of(create_empty(build.pager, build.row_shape));
+  build.shape = store::shape_of(create_empty(build.pager, index, build.row_shape));
   build.memory_max_size = size_t(maintenance_work_mem) * 1024;
   if (RelationGetNumberOfBlocks(heap) > 0) build_filled(&build, result);
   MemoryContextSwitchTo(old);
@@ -78,7 +84,7 @@ IndexBuildResult* am_build(Relation heap, Relation index, IndexInfo* info) {
 
 void am_build_empty(Relation index) {
   PgPager pager(index, nullptr, PageAccess::random, INIT_FORKNUM);
-  create_empty(pager, row_shape(index));
+  create_empty(pager, index, row_shape(index));
 }
 
 char* am_build_phase_name(int64 phase) {

@@ -16,6 +16,7 @@ struct InsertState {
   store::Inserter* inserter;
   float* vector;
   std::byte* columns;  // shape.columns.total_size bytes
+  void* copy;          // of the vector, dim elements; null: rows carry no copies
   uint64_t room_seen;  // the lane's object and page groups after the last row; 0 before the first
 };
 
@@ -30,6 +31,7 @@ InsertState* insert_state(Relation index, Relation heap, IndexInfo* info) {
   state->inserter = store::open_inserter(state->pager, meta, backend_number());
   state->vector = static_cast<float*>(state->pager.allocate(state->shape.dim * sizeof(float)));
   state->columns = static_cast<std::byte*>(state->pager.allocate(state->shape.columns.total_size + 1));
+  if (uint32_t const size = state->inserter->shape.copy_size) state->copy = state->pager.allocate(size);
   info->ii_AmCache = state;
   return state;
 }
@@ -39,10 +41,10 @@ InsertState* insert_state(Relation index, Relation heap, IndexInfo* info) {
 bool am_insert(Relation index, Datum* values, bool* isnull, ItemPointer tid, Relation heap,
                IndexUniqueCheck /* check_unique */, bool /* index_unchanged */, IndexInfo* info) {
   InsertState* const state = insert_state(index, heap, info);
-  Row const row = make_row(state->shape, values[0], isnull[0], state->vector);
+  Row const row = make_row(state->shape, values[0], isnull[0], state->vector, state->copy);
   make_columns(state->shape, values, isnull, state->columns);
-  report(
-      store::insert_row(state->pager, *state->inserter, tid_of(tid), row.flags, row.hash, state->columns, row.vector));
+  report(store::insert_row(state->pager, *state->inserter, tid_of(tid), row.flags, row.hash, state->columns, row.vector,
+                           row.vector ? state->copy : nullptr));
   uint64_t const room = uint64_t(raw(state->inserter->cursor.object)) << 32 | state->inserter->cursor.group_count;
   if (room != state->room_seen) {
     // The lane got more pages; the first row of a statement counts only when enough time has passed.

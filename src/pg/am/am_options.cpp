@@ -11,10 +11,17 @@ constexpr double compact_threshold_default = 0.1;
 
 relopt_kind option_kind;
 
+// Not constant: the server declares it so.
+relopt_enum_elt_def rerank_names[] = {
+    {"heap", int(Rerank::heap)},
+    {"full", int(Rerank::full)},
+    {nullptr, 0},
+};
+
 }  // namespace
 
 void define_index_options() {
-  // None of them changes what lies in the index: the lock of the weakest kind suffices.
+  // None of them changes what lies in an index that is there: the lock of the weakest kind suffices.
   constexpr LOCKMODE lock = ShareUpdateExclusiveLock;
   option_kind = add_reloption_kind();
   add_int_reloption(option_kind, "segment_size", "Size in MB from which on a segment is not merged any more",
@@ -28,6 +35,8 @@ void define_index_options() {
   add_real_reloption(option_kind, "compact_threshold",
                      "Share of deleted rows from which on a segment is rewritten without them",
                      compact_threshold_default, 0.0, 1.0, lock);
+  add_enum_reloption(option_kind, "rerank", "Where searches take exact distances from; fixed when the index is built",
+                     rerank_names, int(Rerank::heap), "Valid values are \"heap\" and \"full\".", lock);
 }
 
 IndexOptions index_options(Relation index) {
@@ -43,7 +52,7 @@ IndexOptions index_options(Relation index) {
 
 bytea* am_options(Datum reloptions, bool validate) {
   // Not initialised in braces: newer versions have more members, all of them zero here.
-  relopt_parse_elt table[5] = {};
+  relopt_parse_elt table[6] = {};
   int count = 0;
   auto add = [&](char const* name, relopt_type type, size_t offset) {
     table[count].optname = name;
@@ -55,6 +64,7 @@ bytea* am_options(Datum reloptions, bool validate) {
   add("min_seal_rows", RELOPT_TYPE_INT, offsetof(IndexOptions, min_seal_rows));
   add("max_growing_age", RELOPT_TYPE_INT, offsetof(IndexOptions, max_growing_age_s));
   add("compact_threshold", RELOPT_TYPE_REAL, offsetof(IndexOptions, compact_threshold));
+  add("rerank", RELOPT_TYPE_ENUM, offsetof(IndexOptions, rerank));
   return static_cast<bytea*>(build_reloptions(reloptions, validate, option_kind, sizeof(IndexOptions), table, count));
 }
 

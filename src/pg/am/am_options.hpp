@@ -4,12 +4,16 @@
 
 namespace strata::pg {
 
+// Where exact distances come from.
+enum class Rerank : int { heap, full };  // full: a copy of each vector in the index
+
 struct IndexOptions {
   int32 vl_len_;  // varlena header: the server keeps the struct as a bytea
   int segment_size_mb;
   int insert_buffer_mb;
   int min_seal_rows;
   int max_growing_age_s;
+  int rerank;  // Rerank; of an index that is there MetaDisk.copy_size counts
   double compact_threshold;
 };
 

@@ -204,6 +204,22 @@ uint32_t sift_candidates(ScanState* state, store::Candidate* nearest, uint32_t c
   return kept;
 }
 
+// As find_distances(), from the copies that rows carry. Whether the snapshot sees a row is left to the executor.
+void find_distances_in_index(ScanState* state, store::Candidate const* nearest, uint32_t count) {
+  constexpr uint32_t ahead = 2;
+  store::Search& search = *state->search;
+  if (!state->copy) state->copy = static_cast<std::byte*>(state->pager.allocate(search.shape.copy_size));
+  for (uint32_t i = 0; i < count && i < ahead; i++)
+    store::prefetch_copy(state->pager, search, nearest[i].source, nearest[i].row);
+  for (uint32_t i = 0; i < count; i++) {
+    if (i + ahead < count)
+      store::prefetch_copy(state->pager, search, nearest[i + ahead].source, nearest[i + ahead].row);
+    report(store::copy_of(state->pager, search, nearest[i].source, nearest[i].row, state->copy));
+    state->finalists[i].is_visible = true;
+    state->finalists[i].distance = distance_of_elements(state->heap, reinterpret_cast<char const*>(state->copy));
+  }
+}
+
 // Gives the nearest candidates their exact distances. Requires that the nearest one needs it.
 void fetch_candidates(ScanState* state, double unseen) {
   store::Search& search = *state->search;
@@ -222,7 +238,10 @@ void fetch_candidates(ScanState* state, double unseen) {
   for (uint32_t i = 0; i < count; i++) store::prefetch_tid(state->pager, search, nearest[i].source, nearest[i].row);
   for (uint32_t i = 0; i < count; i++)
     report(store::tid_of(state->pager, search, nearest[i].source, nearest[i].row, &state->finalists[i].tid));
-  find_distances(state->heap, state->finalists, count);
+  if (search.shape.copy_size)
+    find_distances_in_index(state, nearest, count);
+  else
+    find_distances(state->heap, state->finalists, count);
   double const scale = score_scale(state->shape.column.metric);
   for (uint32_t i = 0; i < count; i++) {
     Finalist const& row = state->finalists[i];

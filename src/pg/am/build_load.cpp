@@ -75,11 +75,12 @@ SegmentCounts* next_place(Loader* loader, uint32_t* segment) {
 void load_row(Relation, ItemPointer tid, Datum* values, bool* isnull, bool, void* state) {
   auto* const loader = static_cast<Loader*>(state);
   store::IndexShape const& shape = loader->build->shape;
-  Row const row = make_row(loader->build->row_shape, values[0], isnull[0], loader->vector);
-  uint32_t segment;
-  SegmentCounts* const counts = next_place(loader, &segment);
   uint32_t const at = loader->batch_count;
   char* const record = loader->records + at * loader->record_size;
+  void* const copy = shape.copy_size ? codes_of(*loader, record) + shape.code_size : nullptr;
+  Row const row = make_row(loader->build->row_shape, values[0], isnull[0], loader->vector, copy);
+  uint32_t segment;
+  SegmentCounts* const counts = next_place(loader, &segment);
   SortedRowHead const head{tid_of(tid).key, row.hash, row.flags, {}};
   memcpy(record + VARHDRSZ, &head, sizeof head);
   size_t const head_size = sizeof head + shape.columns.total_size;

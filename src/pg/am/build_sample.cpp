@@ -43,7 +43,7 @@ void sample_row(Relation, ItemPointer tid, Datum* values, bool* isnull, bool is_
   store::IndexShape const& shape = sampler->build->shape;
   float* const z = sampler->rows ? sampler->rows + size_t(place) * shape.padded_dim : sampler->z;
   quant::to_frame(sampler->frame, row.vector, z);
-  if (!sampler->rows) quant::encode_refine(shape.padded_dim, z, sampler->codes + size_t(place) * shape.refine_size);
+  if (!sampler->rows) quant::encode_refine(shape.padded_dim, z, sampler->codes + size_t(place) * shape.code_size);
   if (place == sampler->count) sampler->count++;
 }
 
@@ -89,7 +89,7 @@ void train_codebook(Sampler* sampler, policy::TrainingPlan const& plan, store::M
   sampler->count = 0;
   sampler->seen_count = 0;
   sampler->trainable_count = 0;
-  sampler->codes = static_cast<std::byte*>(pager.allocate(plan.row_count * shape.refine_size));
+  sampler->codes = static_cast<std::byte*>(pager.allocate(plan.row_count * shape.code_size));
   double const density = double(row_estimate) / heap_block_count;
   double const blocks_wanted = Max(block_surplus * double(plan.row_count) / Max(density, 0.01), look_block_count);
   sample_blocks(sampler, heap_block_count, BlockNumber(Min(blocks_wanted, double(heap_block_count))));

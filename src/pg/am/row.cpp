@@ -55,10 +55,14 @@ RowShape row_shape(Relation index) {
   return shape;
 }
 
-format::MetaDisk meta_for(RowShape const& shape, uint64_t seed) {
+uint32_t element_size(RowShape const& shape) {
+  return shape.column.element == Element::float32 ? sizeof(float) : sizeof(uint16_t);
+}
+
+format::MetaDisk meta_for(RowShape const& shape, uint64_t seed, uint32_t copy_size) {
   format::ColumnDisk columns[indexed_column_count_max];
   for (uint32_t i = 0; i < shape.columns.count; i++) columns[i] = column_disk(shape.filters[i].type);
-  return store::meta_for(shape.dim, shape.column.metric, seed, columns, shape.columns.count);
+  return store::meta_for(shape.dim, shape.column.metric, seed, columns, shape.columns.count, copy_size);
 }
 
 void make_columns(RowShape const& shape, Datum const* values, bool const* isnull, std::byte* columns) {
@@ -70,14 +74,15 @@ void make_columns(RowShape const& shape, Datum const* values, bool const* isnull
   }
 }
 
-Row make_row(RowShape const& shape, Datum value, bool is_null, float* vector) {
+Row make_row(RowShape const& shape, Datum value, bool is_null, float* vector, void* copy) {
   if (is_null) return {format::row_is_null, 0, nullptr};
-  void* copy;
-  VectorRef const ref = vector_ref(value, shape.column.element, &copy);
+  void* plain;
+  VectorRef const ref = vector_ref(value, shape.column.element, &plain);
   if (ref.dim != shape.dim)
     ereport(ERROR, (errcode(ERRCODE_DATA_EXCEPTION), errmsg("expected %u dimensions, not %u", shape.dim, ref.dim)));
   copy_elements(ref, vector);
-  if (copy) pfree(copy);
+  if (copy) memcpy(copy, ref.elements, size_t(shape.dim) * element_size(shape));
+  if (plain) pfree(plain);
   Row row{0, canonical_hash(shape.dim, vector), vector};
   if (shape.column.metric == Metric::cosine) {
     // Zero is what the distance takes for zero: a norm that vanishes in single precision.

@@ -37,13 +37,17 @@ void close_scan_heap(ScanHeap* scan) {
 
 namespace {
 
+double distance_of(ScanHeap const* scan, VectorRef row) {
+  double const found = ordering_distance(scan->column.metric, row, scan->query);
+  return std::isnan(found) ? get_float8_infinity() : found;
+}
+
 double distance_of(ScanHeap* scan, Datum value) {
   VectorRef const row = vector_ref(value, scan->column.element);
   if (row.dim != scan->query.dim)
     ereport(ERROR, (errcode(ERRCODE_DATA_EXCEPTION),
                     errmsg("different vector dimensions %u and %u", row.dim, scan->query.dim)));
-  double const found = ordering_distance(scan->column.metric, row, scan->query);
-  return std::isnan(found) ? get_float8_infinity() : found;
+  return distance_of(scan, row);
 }
 
 ItemPointerData pointer_to(Tid tid) {
@@ -106,6 +110,10 @@ void find_distances(ScanHeap* scan, Finalist* rows, uint32 count) {
     MemoryContextReset(scan->row_context);
   }
   MemoryContextSwitchTo(old);
+}
+
+double distance_of_elements(ScanHeap const* scan, char const* elements) {
+  return distance_of(scan, VectorRef{scan->query.dim, scan->column.element, elements});
 }
 
 void rest_scan_heap(ScanHeap* scan) {

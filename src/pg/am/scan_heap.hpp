@@ -40,6 +40,9 @@ void close_scan_heap(ScanHeap* heap);
 // Fills in what is not the tid. Rows are many cache misses apart, so each step is taken for all of them.
 void find_distances(ScanHeap* heap, Finalist* rows, uint32 count);
 
+// The distance of a row from its elements, as find_distances() gives it.
+double distance_of_elements(ScanHeap const* heap, char const* elements);
+
 // Gives back what would keep others from pages that were read. To be called before the executor gets control.
 void rest_scan_heap(ScanHeap* heap);
 

@@ -46,6 +46,7 @@ struct ScanState {
   store::Array<FoundRow> late;   // sorted when its phase begins
   uint32_t late_at;
   Finalist* finalists;
+  std::byte* copy;          // of a vector, when rows carry copies
   double last_distance;     // of the row returned last; -inf before the first
   store::RowIterator rows;  // phase unordered
   uint64_t returned_count;

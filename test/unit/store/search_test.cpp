@@ -327,5 +327,46 @@ TEST(StageClock, RunsOnDemandAndOnlyWithinCalls) {
   EXPECT_EQ(spent(store::SearchStage::heap), 0u);  // the caller's
 }
 
+// Copies follow their rows through everything that moves them: seal, training with another frame, merge.
+class Copies : public ::testing::TestWithParam<uint32_t> {};
+
+TEST_P(Copies, FollowTheirRows) {
+  uint32_t const dim = GetParam();
+  StoreIndex index(dim, Metric::l2, 7, {}, sizeof(float));
+  std::vector<Vector> rows = clustered_rows(3, dim > 1000 ? 60 : 900, dim, 6);
+  for (Vector& row : rows)
+    for (float& x : row) x += 40;  // far from the first frame of the index
+  auto expect_copies = [&](char const* when) {
+    store::Search* search = index.start(rows[0]);
+    EXPECT_OK(store::advance_search(index.pager, *search, exhaust));
+    std::vector<std::byte> copy(search->shape.copy_size);
+    store::Candidate candidate;
+    size_t count = 0;
+    for (; store::next_candidate(*search, &candidate); count++) {
+      Tid tid{};
+      ASSERT_OK(store::tid_of(index.pager, *search, candidate.source, candidate.row, &tid));
+      ASSERT_OK(store::copy_of(index.pager, *search, candidate.source, candidate.row, copy.data()));
+      Vector const& vector = index.vectors[row_of_tid(tid)];
+      ASSERT_EQ(std::memcmp(copy.data(), vector.data(), copy.size()), 0) << when << ", row " << row_of_tid(tid);
+    }
+    EXPECT_EQ(count, index.vectors.size()) << when;
+    EXPECT_OK(index.check_status());
+  };
+  size_t const third = rows.size() / 3;
+  for (size_t i = 0; i < third; i++) index.insert(rows[i]);
+  expect_copies("growing");
+  index.flush();
+  expect_copies("flat");
+  for (size_t i = third; i < 2 * third; i++) index.insert(rows[i]);
+  index.train(5);
+  index.flush();
+  for (size_t i = 2 * third; i < rows.size(); i++) index.insert(rows[i]);
+  index.flush();
+  expect_copies("lists");
+  index.rewrite(index.objects(ObjectKind::segment));
+  expect_copies("merged");
+}
+INSTANTIATE_TEST_SUITE_P(Dimensions, Copies, ::testing::Values(3u, 100u, 1700u));
+
 }  // namespace
 }  // namespace strata::testing

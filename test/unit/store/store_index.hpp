@@ -65,15 +65,16 @@ class StoreIndex {
   bool keep_log = false;
   store::SearchCounters last_counters{};  // of search()
 
-  // `columns`: filter columns; see column_key() for what is in them.
+  // `columns`: filter columns; see column_key() for what is in them. `copy_size`: as in format::MetaDisk.
   StoreIndex(uint32_t dim_, Metric metric_ = Metric::l2, uint64_t seed = 7,
-             std::vector<format::ColumnDisk> const& columns = {})
+             std::vector<format::ColumnDisk> const& columns = {}, uint32_t copy_size = 0)
       : dim(dim_), metric(metric_) {
     // The log of a long test would not fit memory.
     pager.hook = [this] {
       if (!keep_log) pager.log.clear();
     };
-    EXPECT_OK(store::create_index(pager, store::meta_for(dim, metric, seed, columns.data(), uint32_t(columns.size()))));
+    EXPECT_OK(store::create_index(
+        pager, store::meta_for(dim, metric, seed, columns.data(), uint32_t(columns.size()), copy_size)));
   }
 
   store::IndexShape shape() { return store::shape_of(meta()); }
@@ -106,7 +107,8 @@ class StoreIndex {
   void insert_as(uint64_t row, uint16_t flags = 0, uint32_t lane = 0) {
     float const* vector = vectors[row].empty() ? nullptr : vectors[row].data();
     std::vector<std::byte> columns = columns_of(row);
-    ASSERT_OK(store::insert_row(pager, inserter(lane), tid_of_row(row), flags, row, columns.data(), vector));
+    ASSERT_OK(store::insert_row(pager, inserter(lane), tid_of_row(row), flags, row, columns.data(), vector,
+                                shape().copy_size ? vector : nullptr));
   }
 
   // What is in the filter columns of a row; the default follows from its number.
