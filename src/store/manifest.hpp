@@ -9,6 +9,7 @@
 #include "core/format/meta.hpp"
 #include "store/array.hpp"
 #include "store/pager.hpp"
+#include "store/shape.hpp"
 
 namespace strata::store {
 
@@ -204,6 +205,7 @@ Status read_meta(P& pager, MetaDisk* meta) {
     read.status = format::check_page(page, format::PageKind::meta, ObjectId::none, 0);
     if (read.status.ok()) read.meta = page.as<MetaDisk>();
     if (read.status.ok()) read.status = format::check_meta(read.meta);
+    if (read.status.ok()) read.status = check_shape(read.meta);
     return read;
   });
   *meta = result.meta;

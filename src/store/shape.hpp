@@ -42,6 +42,14 @@ inline bool fits_one_action(IndexShape const& shape) {
   return shape.growing.group_page_count <= pages_per_action_max;
 }
 
+// Whether the parts of a meta page that passed format::check_meta() agree with each other.
+inline Status check_shape(format::MetaDisk const& meta) {
+  IndexShape const shape = shape_of(meta);
+  if (meta.entry_size != shape.growing.entry_size || !fits_one_action(shape))
+    return corrupt("meta page has an impossible size of rows", meta.entry_size);
+  return {};
+}
+
 // The fixed part of the meta page of a new index. column_count <= indexed_column_count_max; copy_size as in MetaDisk.
 inline format::MetaDisk meta_for(uint32_t dim, Metric metric, uint64_t seed,
                                  format::ColumnDisk const* columns = nullptr, uint32_t column_count = 0,

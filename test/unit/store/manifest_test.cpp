@@ -280,5 +280,22 @@ TEST(Manifest, SlotsOutsideOfTheFileAreCorrupt) {
   }
 }
 
+TEST(Meta, PartsHaveToAgree) {
+  format::ColumnDisk const column{format::ColumnKind::fixed, 4, 0, 0};
+  format::MetaDisk meta = store::meta_for(100, Metric::l2, 1, &column, 1, 4);
+  EXPECT_OK(store::check_shape(meta));
+  meta.copy_size = 2;
+  EXPECT_EQ(store::check_shape(meta).code, Code::corrupt);
+  meta.copy_size = 3;
+  EXPECT_FALSE(format::check_meta(meta).ok());
+  meta = store::meta_for(100, Metric::l2, 1, &column, 1);
+  EXPECT_OK(store::check_shape(meta));
+  meta.column_count = 0;
+  EXPECT_EQ(store::check_shape(meta).code, Code::corrupt);
+  EXPECT_OK(store::check_shape(store::meta_for(6000, Metric::l2, 1, nullptr, 0, 4)));
+  EXPECT_EQ(store::check_shape(store::meta_for(7000, Metric::l2, 1, nullptr, 0, 4)).code, Code::corrupt);
+  EXPECT_OK(store::check_shape(store::meta_for(vector_dim_max, Metric::l2, 1)));
+}
+
 }  // namespace
 }  // namespace strata::testing
