@@ -2,6 +2,8 @@
 // second-stage codes), and the policy learns what a search sees on its way to them. Kept as an object of its own, since
 // the codebook is older than the segments it is used on, and both change at their own pace.
 #pragma once
+#include <algorithm>
+
 #include "core/policy/codebook_policy.hpp"
 #include "core/policy/stop_train.hpp"
 #include "store/search.hpp"
@@ -42,15 +44,40 @@ Status calibrate_query(P& pager, Search& search, policy::StopTrainer& trainer) {
   return {};
 }
 
+struct Calibration {
+  Manifest manifest;
+  IndexShape shape;
+  ObjectId epoch;
+  uint64_t listed_rows;     // ranked rows of segments under the epoch
+  uint64_t listed_deleted;  // deleted ones of these
+  double listed_residual2;  // their mean squared residual
+  uint64_t scanned_rows;    // ranked rows of all segments with lists
+  float* vector;            // float[dim], a query
+  float* z;                 // two times padded_dim
+  std::byte* refine;
+  double norm2_max;  // of the queries so far
+  // The segment that queries are drawn from now, and the rows of those before it.
+  uint32_t object_at;
+  uint64_t rows_before;
+  ObjectHeaderDisk* header;
+  quant::Frame frame;
+};
+
+inline bool is_listed(Calibration const& work, ManifestObject const& object) {
+  return object.disk.kind == ObjectKind::segment && object.disk.state == ObjectState::live &&
+         object.disk.epoch == raw(work.epoch);
+}
+
 // Publishes a model in place of the older ones of its epoch.
 template <Pager P>
-Status write_calibration(P& pager, ObjectId epoch, uint64_t listed_rows, float norm2_max,
-                         policy::StopModelDisk const& model, ObjectId* id) {
+Status write_calibration(P& pager, Calibration const& calibration, policy::StopModelDisk const& model, ObjectId* id) {
+  ObjectId const epoch = calibration.epoch;
   auto* header = static_cast<ObjectHeaderDisk*>(pager.allocate(sizeof(ObjectHeaderDisk)));
   *header = ObjectHeaderDisk{};
   StreamPlan plan{StreamKind::stop_model, format::no_column, 0, format::page_body_size, sizeof model};
   uint32_t const page_count = plan_streams(&plan, 1, header).main;
-  uint32_t const rows = listed_rows > UINT32_MAX ? UINT32_MAX : uint32_t(listed_rows);
+  uint64_t const live = calibration.listed_rows - calibration.listed_deleted;
+  uint32_t const rows = live > UINT32_MAX ? UINT32_MAX : uint32_t(live);
   Status status = edit_manifest(pager, [&](Manifest& work) -> EditResult {
     for (auto& object : work.objects) {
       bool const older = object.disk.kind == ObjectKind::calibration && object.disk.state == ObjectState::live;
@@ -68,7 +95,8 @@ Status write_calibration(P& pager, ObjectId epoch, uint64_t listed_rows, float n
     header->kind = ObjectKind::calibration;
     header->row_count = rows;
     header->epoch = raw(epoch);
-    header->mean_residual2 = norm2_max;
+    header->mean_residual2 = float(calibration.norm2_max);
+    header->listed_residual2 = float(calibration.listed_residual2);
     ObjectWriter<P> writer(pager, *object, header);
     writer.append(0, &model, sizeof model);
     *id = object->id();
@@ -77,28 +105,6 @@ Status write_calibration(P& pager, ObjectId epoch, uint64_t listed_rows, float n
   });
   pager.release(header);
   return status;
-}
-
-struct Calibration {
-  Manifest manifest;
-  IndexShape shape;
-  ObjectId epoch;
-  uint64_t listed_rows;   // ranked rows of segments under the epoch
-  uint64_t scanned_rows;  // ranked rows of all segments with lists
-  float* vector;          // float[dim], a query
-  float* z;               // two times padded_dim
-  std::byte* refine;
-  double norm2_max;  // of the queries so far
-  // The segment that queries are drawn from now, and the rows of those before it.
-  uint32_t object_at;
-  uint64_t rows_before;
-  ObjectHeaderDisk* header;
-  quant::Frame frame;
-};
-
-inline bool is_listed(Calibration const& work, ManifestObject const& object) {
-  return object.disk.kind == ObjectKind::segment && object.disk.state == ObjectState::live &&
-         object.disk.epoch == raw(work.epoch);
 }
 
 // Makes the segment that holds listed row `at` the one that is read. Rows only go up.
@@ -221,13 +227,30 @@ Status calibrate_epoch(P& pager, Calibration& work, uint32_t query_count, Calibr
   options.row_count = double(work.scanned_rows);
   // Too few rows for any k is no error: searches do without a model.
   if (status.ok() && trainer.train(options, *model).ok())
-    status =
-        write_calibration(pager, work.epoch, work.listed_rows, float(work.norm2_max), *model, &result->calibration);
+    status = write_calibration(pager, work, *model, &result->calibration);
   result->query_count = trainer.query_count();
   if (work.frame.mean) pager.release(const_cast<float*>(work.frame.mean));
   for (void* part : {static_cast<void*>(model), static_cast<void*>(work.header), static_cast<void*>(work.refine),
                      static_cast<void*>(work.z), static_cast<void*>(work.vector), memory})
     pager.release(part);
+  return status;
+}
+
+template <Pager P>
+Status count_listed_rows(P& pager, Calibration& work) {
+  auto* header = static_cast<ObjectHeaderDisk*>(pager.allocate(sizeof(ObjectHeaderDisk)));
+  Status status;
+  for (auto const& object : work.manifest.objects) {
+    if (object.disk.kind != ObjectKind::segment || object.disk.state != ObjectState::live) continue;
+    if (object.disk.epoch) work.scanned_rows += object.disk.ranked_count;
+    if (!is_listed(work, object)) continue;
+    if (status = read_header(pager, object, header); !status.ok()) break;
+    work.listed_rows += object.disk.ranked_count;
+    work.listed_deleted += std::min(header->deleted_count, object.disk.ranked_count);
+    work.listed_residual2 += double(header->mean_residual2) * object.disk.ranked_count;
+  }
+  if (work.listed_rows) work.listed_residual2 /= double(work.listed_rows);
+  pager.release(header);
   return status;
 }
 
@@ -243,13 +266,8 @@ Status calibrate(P& pager, uint64_t work_max, CalibrateResult* result) {
   if (Status status = load_manifest(pager, &work.manifest); !status.ok()) return status;
   work.shape = shape_of(work.manifest.meta);
   work.epoch = ObjectId(work.manifest.header.epoch);
-  for (auto const& object : work.manifest.objects) {
-    if (object.disk.kind != ObjectKind::segment || object.disk.state != ObjectState::live) continue;
-    if (object.disk.epoch) work.scanned_rows += object.disk.ranked_count;
-    if (detail::is_listed(work, object)) work.listed_rows += object.disk.ranked_count;
-  }
-  Status status;
-  if (work.epoch != ObjectId::none && work.listed_rows > policy::stop_k_max) {
+  Status status = detail::count_listed_rows(pager, work);
+  if (status.ok() && work.epoch != ObjectId::none && work.listed_rows > policy::stop_k_max) {
     uint64_t wanted = work_max / work.listed_rows;
     if (wanted > detail::calibration_query_max) wanted = detail::calibration_query_max;
     if (wanted < detail::calibration_query_min) wanted = detail::calibration_query_min;

@@ -2,6 +2,8 @@
 // reclaim, shrink. The worker, VACUUM and the SQL functions all come through here; policy decides (core/policy), this
 // file executes.
 #pragma once
+#include <algorithm>
+
 #include "core/policy/codebook_policy.hpp"
 #include "core/policy/merge_policy.hpp"
 #include "store/calibrate.hpp"
@@ -28,7 +30,8 @@ struct MaintainOptions {
   bool train = true;
   bool merge = true;
   bool shrink = true;
-  bool settle = false;       // the index is at rest: merge what searches are better off without
+  bool settle = false;       // merge what searches are better off without
+  bool at_rest = false;      // no rows come: settle, and let codebook and calibration be those of a fresh index
   bool force_merge = false;  // merge everything that is not final
   bool force_train = false;  // train although no epoch is due
 };
@@ -60,11 +63,16 @@ namespace detail {
 
 struct IndexFacts {
   uint64_t growing_rows, growing_bytes, sealed_rows, retired_bytes;
-  uint64_t listed_rows;  // with codes, in lists of the codebook in force
+  uint64_t deleted_rows;    // of the sealed ones
+  uint64_t listed_rows;     // with codes, in lists of the codebook in force
+  uint64_t listed_deleted;  // of these
+  double listed_residual2;  // their mean squared residual
   int64_t oldest_growing;
   bool frozen;
-  uint64_t calibrated_rows;        // rows in lists at the newest calibration of the epoch in force, 0: none
+  uint32_t epoch;                  // the codebook in force
+  uint64_t calibrated_rows;        // live rows in lists at the newest calibration of the epoch in force, 0: none
   uint64_t rows_since_calibrated;  // sealed since
+  double calibrated_residual2;     // mean squared residual of the rows in lists then; 0: not known
   policy::CodebookFacts codebook;
   Array<policy::SegmentFacts> segments;
 };
@@ -95,6 +103,7 @@ Status gather_facts(P& pager, Manifest const& manifest, IndexFacts* facts) {
   *facts = IndexFacts{};
   Status status = gather_growing_facts(pager, manifest, facts);
   if (!status.ok()) return status;
+  facts->epoch = manifest.header.epoch;
   auto* header = static_cast<ObjectHeaderDisk*>(pager.allocate(sizeof(ObjectHeaderDisk)));
   for (auto const& object : manifest.objects) {
     ObjectDisk const& disk = object.disk;
@@ -103,16 +112,24 @@ Status gather_facts(P& pager, Manifest const& manifest, IndexFacts* facts) {
     if (disk.kind == ObjectKind::calibration && disk.epoch == manifest.header.epoch) {
       facts->calibrated_rows = disk.row_count;
       facts->rows_since_calibrated = manifest.header.sealed_rows - disk.hits;
+      if (status = read_header(pager, object, header); !status.ok()) return status;
+      facts->calibrated_residual2 = header->listed_residual2;
     }
     if (disk.kind != ObjectKind::segment) continue;
     if (status = read_header(pager, object, header); !status.ok()) return status;
     facts->sealed_rows += disk.row_count;
-    if (disk.epoch && disk.epoch == manifest.header.epoch) facts->listed_rows += header->ranked_count;
+    facts->deleted_rows += header->deleted_count;
+    if (disk.epoch && disk.epoch == manifest.header.epoch) {
+      facts->listed_rows += header->ranked_count;
+      facts->listed_deleted += std::min(header->deleted_count, header->ranked_count);
+      facts->listed_residual2 += double(header->mean_residual2) * header->ranked_count;
+    }
     facts->segments.push(pager, {disk.id, policy::SegmentState::sealed, disk.tier, disk.epoch, disk.row_count,
                                  header->deleted_count, disk.page_count * page_bytes});
   }
   pager.release(header);
-  facts->codebook.row_count = facts->growing_rows + facts->sealed_rows;
+  if (facts->listed_rows) facts->listed_residual2 /= double(facts->listed_rows);
+  facts->codebook.row_count = facts->growing_rows + facts->sealed_rows - facts->deleted_rows;
   return gather_codebook_facts(pager, manifest, &facts->codebook);
 }
 
@@ -125,10 +142,27 @@ bool seal_is_due(P& pager, IndexFacts const& facts, MaintainOptions const& optio
          facts.growing_bytes >= options.insert_buffer_bytes || age >= options.max_growing_age_us;
 }
 
+// An index at rest is written again for its searches alone. Not without end: where bursts of rows and rests take turns,
+// that stops when all rewriting together comes to so many times the bytes that were written first.
+constexpr uint64_t rewriting_at_rest_max = 6;
+
+inline bool rests(Manifest const& manifest, MaintainOptions const& options) {
+  return options.at_rest && manifest.header.merged_bytes / rewriting_at_rest_max <= manifest.header.sealed_bytes;
+}
+
+inline policy::EpochDecision epoch_decision(Manifest const& manifest, IndexFacts const& facts,
+                                            MaintainOptions const& options) {
+  if (!rests(manifest, options)) return policy::decide_epoch(facts.codebook);
+  policy::CodebookFacts codebook = facts.codebook;
+  codebook.best_list_count =
+      policy::plan_training(codebook.row_count, manifest.meta.padded_dim, options.memory_max_bytes).list_count;
+  return policy::decide_epoch_at_rest(codebook);
+}
+
 template <Pager P>
 Status train_if_due(P& pager, Manifest const& manifest, IndexFacts const& facts, MaintainOptions const& options,
                     MaintainResult* result) {
-  policy::EpochDecision decision = policy::decide_epoch(facts.codebook);
+  policy::EpochDecision const decision = epoch_decision(manifest, facts, options);
   if (!decision.due && !options.force_train) return {};
   policy::TrainingPlan plan =
       policy::plan_training(facts.codebook.row_count, manifest.meta.padded_dim, options.memory_max_bytes);
@@ -155,7 +189,8 @@ inline policy::MergeOptions merge_options(Manifest const& manifest, IndexFacts c
   merge.retired_bytes = facts.retired_bytes;
   merge.retired_share_max = options.retired_share_max;
   merge.force = options.force_merge;
-  merge.settle = options.settle && manifest.header.epoch != 0;  // flat segments cost a search nothing extra
+  // Flat segments cost a search nothing extra.
+  merge.settle = (options.settle || rests(manifest, options)) && manifest.header.epoch != 0;
   return merge;
 }
 
@@ -207,14 +242,27 @@ Status look_ahead(P& pager, MaintainOptions const& options, Outlook* outlook) {
 
 namespace detail {
 
-// Calibration is due for a codebook that most rows use and that has none, or one since which a third of its rows came
-// new or half of them went. Growth alone would need it less often (policy::tau_scale), but new rows may be other rows.
+// Calibration is due for a codebook that most rows use and that has none, or one since which a quarter of its rows came
+// new or went (at rest: a tenth). Growth alone would need it less often (policy::tau_scale), but new rows may be other
+// rows. Longer residuals mean that they are: then a tenth of them is enough.
+inline bool calibration_is_due(IndexFacts const& facts, bool at_rest) {
+  uint64_t const live = facts.listed_rows - facts.listed_deleted, known = facts.calibrated_rows;
+  if (live * 2 < facts.sealed_rows - facts.deleted_rows || facts.listed_rows < policy::flat_row_count_max) return false;
+  // At rest the segments of older codebooks are carried over first.
+  for (auto const& segment : facts.segments)
+    if (at_rest && segment.epoch && segment.epoch != facts.epoch) return false;
+  if (known == 0) return true;
+  double const then = facts.calibrated_residual2, now = facts.listed_residual2;
+  bool const is_other = then > 0 && (now > 1.05 * then || now < 0.95 * then);
+  uint64_t const part = at_rest || is_other ? 10 : 4;
+  uint64_t const came = facts.rows_since_calibrated, went = known > live ? known - live : 0;
+  return came * part >= known || live * part >= known * (part + 1) || went * part >= known;
+}
+
 template <Pager P>
-Status calibrate_if_due(P& pager, IndexFacts const& facts, MaintainOptions const& options, MaintainResult* result) {
-  uint64_t const rows = facts.sealed_rows, listed = facts.listed_rows, known = facts.calibrated_rows;
-  if (listed * 2 < rows || listed < policy::flat_row_count_max ||
-      (known && facts.rows_since_calibrated * 3 < known && listed * 3 < known * 4 && known < listed * 2))
-    return {};
+Status calibrate_if_due(P& pager, Manifest const& manifest, IndexFacts const& facts, MaintainOptions const& options,
+                        MaintainResult* result) {
+  if (!calibration_is_due(facts, rests(manifest, options))) return {};
   CalibrateResult calibrated;
   Status const status = calibrate(pager, options.calibration_work_max, &calibrated);
   if (status.ok() && calibrated.calibration != ObjectId::none)
@@ -265,7 +313,7 @@ Status maintain(P& pager, MaintainOptions const& options, MaintainResult* result
     if (status.ok() && options.merge && result->step == Step::nothing)
       status = detail::merge_if_due(pager, manifest, facts, options, result);
     if (status.ok() && options.train && result->step == Step::nothing)
-      status = detail::calibrate_if_due(pager, facts, options, result);
+      status = detail::calibrate_if_due(pager, manifest, facts, options, result);
     if (status.ok() && options.shrink && result->step == Step::nothing)
       status = detail::shrink_if_due(pager, options, result);
   }

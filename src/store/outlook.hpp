@@ -34,6 +34,36 @@ Status explain_segments(P& pager, Manifest const& manifest, MaintainOptions cons
   return {};
 }
 
+// Whether an index at rest would be worked on, and a number that changes whenever rows come to it. No locks.
+struct RestOutlook {
+  bool due;
+  uint64_t rows_come;  // ever, growing ones included
+};
+
+template <Pager P>
+Status look_at_rest(P& pager, MaintainOptions options, RestOutlook* outlook) {
+  *outlook = RestOutlook{};
+  Manifest manifest{};
+  detail::IndexFacts facts{};
+  Status status = load_manifest(pager, &manifest);
+  if (status.ok()) status = detail::gather_facts(pager, manifest, &facts);
+  if (status.ok()) {
+    options.at_rest = true;
+    facts.retired_bytes = 0;  // what old snapshots hold keeps merges waiting, but not for long
+    uint32_t inputs[rewrite_inputs_max];
+    auto const plan = policy::plan_merge({facts.segments.items, facts.segments.count},
+                                         detail::merge_options(manifest, facts, options), inputs, {});
+    outlook->due =
+        detail::rests(manifest, options) && ((options.train && (detail::epoch_decision(manifest, facts, options).due ||
+                                                                detail::calibration_is_due(facts, true))) ||
+                                             (options.merge && plan.kind != policy::MergeKind::none));
+    outlook->rows_come = manifest.header.sealed_rows + facts.growing_rows;
+  }
+  if (facts.segments.items) pager.release(facts.segments.items);
+  release_manifest(pager, &manifest);
+  return status;
+}
+
 // One step of build_incremental: trains the first codebook when there are enough rows for one (Step::trained), or gives
 // flat segments lists under the codebook in force (Step::indexed); Step::nothing when all segments have lists, of
 // whatever epoch, or those without are together too few rows to be worth lists. Segments with lists stay untouched, and

@@ -90,7 +90,8 @@ struct ObjectHeaderDisk {
   float unit;                  // frame: its unit
   float mean_residual2;        // segment, epoch: mean squared residual of the ranked rows
   float list_skew;             // epoch: how uneven its lists were at training (core/policy), 0: not known
-  uint8_t reserved[204];
+  float listed_residual2;      // calibration: mean squared residual of the rows in lists at the time, 0: not known
+  uint8_t reserved[200];
   StreamDisk stream[stream_count_max];
 };
 static_assert(sizeof(ObjectHeaderDisk) == 256 + 32 * stream_count_max && offsetof(ObjectHeaderDisk, stream) == 256);

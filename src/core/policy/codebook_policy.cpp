@@ -16,6 +16,8 @@ constexpr uint64_t shrink_factor = 16;  // by then there are four times the list
 constexpr double drift_factor = 1.15;
 constexpr double lopsided_factor = 1.4;  // times the skew at the training: it may be natural
 constexpr double skew_usual = 1.5;       // at a training that did not record it
+constexpr double drift_factor_at_rest = 1.03;
+constexpr double lopsided_factor_at_rest = 1.1;
 constexpr uint64_t judged_fraction = 4;
 constexpr uint64_t judged_rows_per_list = 8;
 
@@ -90,6 +92,25 @@ EpochDecision decide_epoch(CodebookFacts const& facts) {
   return {false, EpochReason::fits};
 }
 
+EpochDecision decide_epoch_at_rest(CodebookFacts const& facts) {
+  EpochDecision decision = decide_epoch(facts);
+  if (decision.due || decision.reason != EpochReason::fits) return decision;
+  uint64_t best = facts.best_list_count, now = facts.list_count;
+  if (best * 5 >= now * 6 && facts.row_count * 5 >= facts.trained_row_count * 6) return {true, EpochReason::grown};
+  if (best > 0 && best * 3 <= now * 2 && facts.row_count * 3 <= facts.trained_row_count * 2) {
+    return {true, EpochReason::shrunk};
+  }
+  uint64_t half = facts.trained_row_count / 2, judged = judged_row_count(facts);
+  if (facts.new_row_count < (half > judged ? half : judged)) return decision;
+  if (facts.new_mean_residual2 > drift_factor_at_rest * facts.trained_mean_residual2) {
+    return {true, EpochReason::drift};
+  }
+  if (facts.trained_list_skew > 0 && facts.now_list_skew > lopsided_factor_at_rest * facts.trained_list_skew) {
+    return {true, EpochReason::lopsided};
+  }
+  return decision;
+}
+
 uint64_t judged_row_count(CodebookFacts const& facts) {
   uint64_t fraction = facts.trained_row_count / judged_fraction, listed = facts.list_count * judged_rows_per_list;
   return fraction > listed ? fraction : listed;
@@ -114,9 +135,9 @@ char const* epoch_reason_text(EpochReason reason) {
     case EpochReason::first:
       return "enough rows for a first codebook";
     case EpochReason::grown:
-      return "rows have grown four-fold since the codebook was trained";
+      return "rows have outgrown the lists of the codebook";
     case EpochReason::shrunk:
-      return "rows have shrunk to a sixteenth since the codebook was trained";
+      return "rows have become few for the lists of the codebook";
     case EpochReason::drift:
       return "new rows lie far from their centroids";
     case EpochReason::lopsided:

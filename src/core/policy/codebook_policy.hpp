@@ -3,7 +3,9 @@
 //
 // A flat scan of codes is as fast as lists below about 20,000 rows, so that is where the first epoch comes. The number
 // of lists, 4 sqrt(n), makes ranking the centroids about as expensive as scanning the lists that are worth it. A new
-// epoch comes when the rows have outgrown the lists (or shrunk far below them), or when new rows do not fit them.
+// epoch comes when the rows have outgrown the lists (or shrunk far below them), or when new rows do not fit them. While
+// rows come, that waits until it pays: every epoch has all rows written again. An index at rest gets the codebook that
+// a fresh one would have: its searches are what is left to pay for.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -59,6 +61,7 @@ double fresh_residual2(double trained_residual2, uint64_t sample_row_count, uint
 
 struct CodebookFacts {
   uint64_t row_count = 0;          // rows of the index now
+  uint32_t best_list_count = 0;    // that a codebook trained now would have (plan_training); 0: not known
   uint32_t list_count = 0;         // of the newest epoch; 0: there is none, and the rest is not read
   uint64_t trained_row_count = 0;  // rows of the index when it was trained
   double trained_mean_residual2 =
@@ -78,8 +81,8 @@ enum class EpochReason : uint8_t {
   too_few_rows = 0,  // not due
   fits = 1,          // not due
   first = 2,         // due: enough rows, no epoch
-  grown = 3,         // due: four times the rows of the training
-  shrunk = 4,        // due: a sixteenth of the rows of the training
+  grown = 3,         // due: four times the rows of the training; at rest: too few lists for the rows
+  shrunk = 4,        // due: a sixteenth of the rows of the training; at rest: too many lists for the rows
   drift = 5,         // due: new rows lie farther from their centroids than those at the training
   lopsided = 6,      // due: rows crowd into few lists
 };
@@ -97,7 +100,12 @@ uint64_t judged_row_count(CodebookFacts const& facts);
 // nothing, and data that no codebook fits better are trained again only as often as a quarter of them is new.
 EpochDecision decide_epoch(CodebookFacts const& facts);
 
-// For people: "rows have grown four-fold since the codebook was trained".
+// The same for an index at rest. Due besides: a fifth more lists, or a third fewer, would be best, and the number of
+// rows has changed as much; or half of the rows are new, and lie a little farther from their centroids, or in less even
+// lists, than those at the training. None of it can be due again before as many rows have come or gone.
+EpochDecision decide_epoch_at_rest(CodebookFacts const& facts);
+
+// For people: "rows have outgrown the lists of the codebook".
 char const* epoch_reason_text(EpochReason reason);
 
 }  // namespace strata::policy

@@ -54,7 +54,7 @@ class TierPlanner {
     if (busy_) return plan_;
     if (discard()) return plan_;
     if (!rewriting_allowed_) return plan_;
-    if (overdue() || complete() || force() || due_class() || compact() || carry() || settle()) return plan_;
+    if (overdue() || complete() || force() || due_class() || settle() || compact() || carry()) return plan_;
     return plan_;
   }
 

@@ -82,8 +82,8 @@ constexpr uint8_t merge_reason_count = 9;
 // inputs[0..plan.input_count); inputs.size() bounds the number of inputs like input_count_max and must be at least
 // fan_in. reasons (empty, or as long as segments) gets the reason of each segment. Deterministic; ask again when
 // something has changed or another tier may be served. Order of preference: discard; a class that holds twice its due;
-// a merge that completes a segment; the smallest class that is due; compact, most deleted bytes first; carry, oldest
-// epoch first; settle.
+// a merge that completes a segment; the smallest class that is due; settle, which does the work of the rest for its
+// inputs; compact, most deleted bytes first; carry, oldest epoch first.
 MergePlan plan_merge(std::span<SegmentFacts const> segments, MergeOptions const& options, std::span<uint32_t> inputs,
                      std::span<MergeReason> reasons);
 

@@ -14,6 +14,7 @@
 #include "pg/worker/maintenance.hpp"
 #include "pg/worker/table_jobs.hpp"
 #include "pg/worker/window.hpp"
+#include "store/outlook.hpp"
 
 namespace strata::pg {
 namespace {
@@ -25,12 +26,16 @@ constexpr int64_t in_use_us = 5 * USECS_PER_SEC;
 constexpr int64_t closed_window_us = 60 * USECS_PER_SEC;
 constexpr int idle_rounds_max = 3;
 constexpr int idle_round_max_ms = 1000;  // less than DROP DATABASE waits for others to leave
+constexpr int quiet_rounds = 5;          // without new rows: the database is at rest
+constexpr int rest_rounds_max = 30;      // of quiet: work that old snapshots still hold up is left for later
+constexpr int64_t unrested_us = 60 * USECS_PER_SEC;
 
 // What is left when no step was to be taken.
 struct Rest {
   bool more_soon;  // something is about to become due
   uint64_t growing_size;
   TimestampTz next_look;
+  store::RestOutlook at_rest;
 };
 
 struct Opened {
@@ -52,11 +57,12 @@ Opened open_for_work(Oid index_oid) {
   return {nullptr, nullptr};
 }
 
-void look_at_rest(PgPager& pager, store::MaintainOptions const& options, Rest* rest) {
+void look_at_what_is_left(PgPager& pager, store::MaintainOptions const& options, Rest* rest) {
   store::Outlook outlook;
   report(store::look_ahead(pager, options, &outlook));
   IndexStats const stats = index_stats(pager.index());
   TimestampTz const now = GetCurrentTimestamp();
+  report(store::look_at_rest(pager, options, &rest->at_rest));
   rest->growing_size = stats.growing_size;
   rest->more_soon = stats.waiting_count > 0 || outlook.growing_rows >= options.min_seal_rows;
   rest->next_look = next_seal(outlook, options);
@@ -71,6 +77,7 @@ void look_at_rest(PgPager& pager, store::MaintainOptions const& options, Rest* r
 struct Turn {
   Oid index;
   bool seal_any;  // however small the growing part is
+  bool at_rest;   // no rows come
   Rest rest;
 };
 
@@ -96,6 +103,7 @@ bool run_step(Turn& turn) {
     InvalidateCatalogSnapshot();
     store::MaintainOptions options = maintain_options(open.index);
     keep_to_window(&options);
+    options.at_rest = turn.at_rest;
     if (turn.seal_any) {
       options.min_seal_rows = 1;
       options.min_seal_age_us = 0;
@@ -104,7 +112,7 @@ bool run_step(Turn& turn) {
     pager.give_way();
     store::MaintainResult step;
     more = maintain_once(pager, options, false, &step);
-    if (!more) look_at_rest(pager, options, &turn.rest);
+    if (!more) look_at_what_is_left(pager, options, &turn.rest);
     SetUserIdAndSecContext(user, context);
     error_context_stack = context_of_errors.previous;
     relation_close(open.index, RowExclusiveLock);
@@ -162,10 +170,10 @@ bool try_job(Job const& job, void (*run)(void*), void* argument, TimestampTz* ag
   return ok;
 }
 
-Rest serve_index(Oid index, bool seal_any) {
-  Turn turn{index, seal_any, {false, 0, DT_NOEND}};
+Rest serve_index(Oid index, bool seal_any, bool at_rest) {
+  Turn turn{index, seal_any, at_rest, {false, 0, DT_NOEND, {}}};
   TimestampTz again_at = DT_NOEND;
-  if (!try_job({index, maintenance_job}, run_turn, &turn, &again_at)) return {false, 0, again_at};
+  if (!try_job({index, maintenance_job}, run_turn, &turn, &again_at)) return {false, 0, again_at, {}};
   return turn.rest;
 }
 
@@ -331,29 +339,53 @@ void keep_to_buffer_size(List* indexes, uint64_t* sizes, uint64_t total) {
     for (int i = 1; i < list_length(indexes); i++)
       if (sizes[i] > sizes[largest]) largest = i;
     if (sizes[largest] == 0) break;
-    serve_index(list_nth_oid(indexes, largest), true);
+    serve_index(list_nth_oid(indexes, largest), true, false);
     total -= sizes[largest];
     sizes[largest] = 0;
   }
 }
 
-// Serves everything once. Returns what is left: true when something is about to become due.
-bool serve_once(List* indexes, TimestampTz* next_look) {
-  bool more_soon = false;
-  *next_look = DT_NOEND;
+// Serves everything once. Returns what is left, of all indexes together.
+Rest serve_once(List* indexes, bool at_rest) {
+  Rest left{false, 0, DT_NOEND, {}};
   int const count = list_length(indexes);
   auto* sizes = static_cast<uint64_t*>(MemoryContextAllocZero(TopMemoryContext, sizeof(uint64_t) * size_t(count + 1)));
   uint64_t total = 0;
   for (int i = 0; i < count; i++) {
-    Rest const rest = serve_index(list_nth_oid(indexes, i), false);
-    more_soon = more_soon || rest.more_soon;
-    *next_look = std::min(*next_look, rest.next_look);
+    Rest const rest = serve_index(list_nth_oid(indexes, i), false, at_rest);
+    left.more_soon = left.more_soon || rest.more_soon;
+    left.next_look = std::min(left.next_look, rest.next_look);
+    left.at_rest.due = left.at_rest.due || rest.at_rest.due;
+    left.at_rest.rows_come += rest.at_rest.rows_come;
     total += sizes[i] = rest.growing_size;
   }
   keep_to_buffer_size(indexes, sizes, total);
   pfree(sizes);
-  *next_look = std::min(*next_look, empty_trash());
-  return more_soon;
+  left.next_look = std::min(left.next_look, empty_trash());
+  return left;
+}
+
+void sleep_a_round(int wait_ms) {
+  sleep_ms(Sleep::worker_idle, std::min(wait_ms, idle_round_max_ms));
+  CHECK_FOR_INTERRUPTS();
+  if (is_database_wanted()) proc_exit(0);
+}
+
+// Stays while there is work for times of rest, until no rows have come for a while, and does it then. Returns when to
+// come back; *more: at once, rows still come.
+TimestampTz serve_at_rest(List* indexes, Rest left, bool* more) {
+  int const wait_ms = settings.auto_flush_interval_ms > 0 ? settings.auto_flush_interval_ms : idle_round_max_ms;
+  int quiet = 0;
+  for (int round = 0; quiet < rest_rounds_max && round < 2 * rest_rounds_max; round++) {
+    bool const replaced_waits = quiet >= quiet_rounds && left.more_soon;
+    if (!left.at_rest.due && !replaced_waits) break;
+    sleep_a_round(wait_ms);
+    uint64_t const before = left.at_rest.rows_come;
+    left = serve_once(indexes, quiet >= quiet_rounds);
+    quiet = left.at_rest.rows_come == before ? quiet + 1 : 0;
+  }
+  *more = left.at_rest.due && quiet < rest_rounds_max;
+  return left.at_rest.due ? GetCurrentTimestamp() + unrested_us : left.next_look;
 }
 
 TimestampTz work_once(Oid first, bool* more) {
@@ -361,20 +393,20 @@ TimestampTz work_once(Oid first, bool* more) {
   List* const indexes = list_indexes(first, &has_extension);
   if (!has_extension) return GetCurrentTimestamp() + no_extension_us;
   idle();
-  TimestampTz next_look;
-  for (int round = 0; serve_once(indexes, &next_look) && round < idle_rounds_max; round++) {
-    sleep_ms(Sleep::worker_idle, std::min(std::max(settings.auto_flush_interval_ms, 1), idle_round_max_ms));
-    CHECK_FOR_INTERRUPTS();
-    if (is_database_wanted()) proc_exit(0);
+  Rest left = serve_once(indexes, false);
+  for (int round = 0; left.more_soon && round < idle_rounds_max; round++) {
+    sleep_a_round(std::max(settings.auto_flush_interval_ms, 1));
+    left = serve_once(indexes, false);
   }
-  next_look = std::min(next_look, collect_versions_due());
-  list_free(indexes);
+  TimestampTz next_look = collect_versions_due();
   next_look = std::min(next_look, expire_claims_due());
   next_look = std::min(next_look, move_tiers_due());
   next_look = std::min(next_look, run_table_jobs_due(more));
   StartTransactionCommand();
   next_look = std::min(next_look, sweep_failures());
   CommitTransactionCommand();
+  next_look = std::min(next_look, *more ? left.next_look : serve_at_rest(indexes, left, more));
+  list_free(indexes);
   return next_look;
 }
 

@@ -32,6 +32,7 @@ char const* const usage =
   --replace X                    holds a share X of the rows back, and in the end puts them in the place of the oldest
   --calibrations N               calibrates N times more, with other rows, and repeats the table
   --late X                       a share X of the rows comes after the last maintenance, and is only sealed
+  --rest                         in the end the index is left in peace, as by a worker that finds no new rows
   --work N                       codes that a calibration may scan, in millions
   --k LIST --targets LIST        (1,10,100) (0.9,0.95,0.98,0.99)
   --probes N                     a fixed number of lists instead of the targets
@@ -44,7 +45,7 @@ struct Options {
   uint64_t rows = 100000, queries = 1000, seed = 1, pace = 1, batch = 2500, limit = 0, work = 0, calibrations = 0;
   uint32_t dim = 0, probes = 0;
   double noise = 0, replace = 0, late = 0;
-  bool between = false, sorted = false;
+  bool between = false, sorted = false, rest = false;
   std::vector<uint32_t> k = {1, 10, 100};
   std::vector<double> targets = {0.9, 0.95, 0.98, 0.99}, shares;
 };
@@ -65,8 +66,8 @@ Options parse(int count, char** arguments) {
   Options options;
   for (int i = 1; i < count; i++) {
     std::string const name = arguments[i];
-    if (name == "--between" || name == "--sorted") {
-      (name == "--sorted" ? options.sorted : options.between) = true;
+    if (name == "--between" || name == "--sorted" || name == "--rest") {
+      (name == "--sorted" ? options.sorted : name == "--rest" ? options.rest : options.between) = true;
       continue;
     }
     if (i + 1 == count) throw Failure(name, " needs a value\n", usage);
@@ -221,7 +222,12 @@ class Filler {
     rest();
   }
 
-  void rest() { index_.maintain(maintain_); }
+  void rest() {
+    index_.maintain(maintain_);
+    maintain_.at_rest = options_.rest;
+    index_.maintain(maintain_);
+    maintain_.at_rest = false;
+  }
 
  private:
   Options const& options_;

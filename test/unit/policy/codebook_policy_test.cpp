@@ -149,6 +149,58 @@ TEST(CodebookPolicy, ShrinkingToASixteenth) {
   expect(facts, false, EpochReason::too_few_rows);
 }
 
+CodebookFacts rested() {
+  CodebookFacts facts = settled();
+  facts.best_list_count = 1095;
+  return facts;
+}
+
+void expect_at_rest(CodebookFacts const& facts, bool due, EpochReason reason) {
+  EpochDecision decision = decide_epoch_at_rest(facts);
+  EXPECT_EQ(decision.due, due) << epoch_reason_text(decision.reason);
+  EXPECT_EQ(decision.reason, reason) << epoch_reason_text(decision.reason);
+}
+
+TEST(CodebookPolicyAtRest, AFittingCodebookStays) {
+  expect_at_rest(rested(), false, EpochReason::fits);
+  CodebookFacts facts;
+  facts.row_count = flat_row_count_max - 1;
+  expect_at_rest(facts, false, EpochReason::too_few_rows);
+  facts.row_count = flat_row_count_max;
+  expect_at_rest(facts, true, EpochReason::first);
+}
+
+TEST(CodebookPolicyAtRest, ListsFollowTheRows) {
+  CodebookFacts facts = rested();
+  facts.best_list_count = 1200;
+  expect_at_rest(facts, true, EpochReason::grown);
+  facts.best_list_count = 1199;
+  expect_at_rest(facts, false, EpochReason::fits);
+  facts.best_list_count = 5000;  // a codebook of fewer lists than planned is not trained for ever
+  facts.trained_row_count = 101000;
+  expect_at_rest(facts, false, EpochReason::fits);
+  facts = rested();
+  facts.best_list_count = 666;
+  facts.row_count = 66666;
+  expect_at_rest(facts, true, EpochReason::shrunk);
+  facts.best_list_count = 667;
+  expect_at_rest(facts, false, EpochReason::fits);
+  facts.best_list_count = 0;  // no memory for any
+  expect_at_rest(facts, false, EpochReason::fits);
+}
+
+TEST(CodebookPolicyAtRest, OtherRowsAreNoticedEarlier) {
+  CodebookFacts facts = rested();
+  facts.new_row_count = 50000;
+  expect_at_rest(facts, true, EpochReason::drift);
+  facts.new_mean_residual2 = 2.05;
+  expect_at_rest(facts, false, EpochReason::fits);
+  facts.now_list_skew = 1.33;
+  expect_at_rest(facts, true, EpochReason::lopsided);
+  facts.new_row_count = 49999;
+  expect_at_rest(facts, false, EpochReason::fits);
+}
+
 TEST(CodebookPolicy, DriftNeedsEnoughNewRows) {
   CodebookFacts facts = settled();
   facts.new_mean_residual2 = 2.31;

@@ -8,10 +8,10 @@ using store::Step;
 
 uint32_t const dim = 16;
 
-std::vector<policy::EpochReason> work(StoreIndex& index, bool settle = false) {
+std::vector<policy::EpochReason> work(StoreIndex& index, bool at_rest = false) {
   std::vector<policy::EpochReason> reasons;
   store::MaintainOptions options;
-  options.settle = settle;
+  options.at_rest = at_rest;
   index.pager.horizon = UINT64_MAX;
   index.locked([&] {
     for (int step = 0; step < 60; step++) {
@@ -80,6 +80,12 @@ double cost_of_recall(StoreIndex& index, Queries const& queries) {
   return INFINITY;
 }
 
+// By the default recall target.
+void expect_alike(Quality const& quality, Quality const& fresh) {
+  EXPECT_GE(quality.recall, std::min(fresh.recall, 0.95) - 0.01);  // either may be lucky with its calibration
+  EXPECT_LE(quality.cost, fresh.cost * 1.2);
+}
+
 std::vector<Vector> part_of(std::vector<Vector> const& rows, size_t first, size_t end) {
   return {rows.begin() + long(first), rows.begin() + long(end)};
 }
@@ -120,7 +126,7 @@ TEST(Upkeep, IndexWhoseDataWasReplacedIsAsGoodAsAFreshOne) {
   work(fresh, true);
   Queries const of_index = queries_of(index, queries, count), of_fresh = queries_of(fresh, queries, 0);
   EXPECT_LE(cost_of_recall(index, of_index), cost_of_recall(fresh, of_fresh) * 1.2);
-  EXPECT_GE(measure(index, of_index, 0).recall, 0.92) << "default recall target";
+  expect_alike(measure(index, of_index, 0), measure(fresh, of_fresh, 0));
 }
 
 // Created empty and filled in small portions: as good as one that got all rows at once, shortly before its codebook is
@@ -138,7 +144,25 @@ TEST(Upkeep, IndexThatGrewIsAsGoodAsAFreshOne) {
   work(fresh, true);
   Queries const of_index = queries_of(index, queries, 0), of_fresh = queries_of(fresh, queries, 0);
   EXPECT_LE(cost_of_recall(index, of_index), cost_of_recall(fresh, of_fresh) * 1.2);
-  EXPECT_GE(measure(index, of_index, 0).recall, 0.92) << "default recall target";
+  expect_alike(measure(index, of_index, 0), measure(fresh, of_fresh, 0));
+}
+
+// Left in peace, an index does not rewrite itself for ever: not now, and not when bursts of rows and rests take turns.
+TEST(Upkeep, RestIsPaidForInMeasure) {
+  StoreIndex index(dim);
+  auto const rows = clustered_rows(4, 52000, dim, 60);
+  size_t trained = 0, first = 0;
+  for (size_t burst = 25000; first < rows.size(); burst = 300) {
+    for (size_t end = std::min(rows.size(), first + burst); first < end; first++) index.insert(rows[first]);
+    index.flush();
+    trained += work(index, true).size();
+    ASSERT_TRUE(work(index, true).empty());
+  }
+  EXPECT_GE(trained, 2u);
+  EXPECT_LE(trained, 6u);
+  auto const manifest = index.manifest();
+  EXPECT_LE(manifest.header.merged_bytes, manifest.header.sealed_bytes * 7.5);
+  EXPECT_EQ(index.check().row_count, rows.size());
 }
 
 // A row far out that comes first sets the first frame. Only the rows of the first pages suffer from it.

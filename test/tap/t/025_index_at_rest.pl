@@ -1,0 +1,69 @@
+# An index that grew from nothing, and one whose rows were all replaced by others, read no more than a fresh one once no
+# more rows come: the worker that sealed them stays, trains a codebook for what there is, and merges. Without
+# shared_preload_libraries.
+use strict;
+use warnings;
+use PostgreSQL::Test::Utils;
+use StrataTest;
+use Test::More;
+
+my $node = strata_node('main', settings => "strata.auto_flush_interval = '50ms'\n");
+sql($node, <<'SQL');
+CREATE TABLE items (id int, v vector(24));
+CREATE INDEX items_v ON items USING ivf (v);
+-- Clusters around places that depend on `place`.
+CREATE FUNCTION vector_at(seed int, place int) RETURNS vector LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT array_agg((mod(hashint8(seed % 80 * 1000 + d + place * 7919)::bigint, 1000) / 1000.0
+                    + mod(hashint8(seed * 20011 + d)::bigint, 1000) / 1500.0)::real ORDER BY d)::vector
+  FROM generate_series(1, 24) AS d
+$$;
+-- Codes and centroids a search, over 40 searches.
+CREATE FUNCTION cost(place int) RETURNS float8 LANGUAGE plpgsql AS $$
+DECLARE
+  total float8 := 0;
+  query vector;
+BEGIN
+  SET LOCAL enable_seqscan = off;
+  FOR i IN 1..40 LOOP
+    query := vector_at(90000 + i, place);
+    PERFORM id FROM items ORDER BY v <-> query LIMIT 10;
+    total := total + (SELECT codes + growing_rows FROM strata.last_scan());
+  END LOOP;
+  RETURN total / 40 + (SELECT sum(lists) FROM strata.segments WHERE index = 'items_v'::regclass AND kind = 'epoch');
+END $$;
+SQL
+
+my $state = q{SELECT count(*) FILTER (WHERE kind = 'segment') || ' ' || count(*) FILTER (WHERE kind = 'epoch')
+                     || coalesce((SELECT ' worker' FROM strata.stat_worker LIMIT 1), '')
+              FROM strata.segments WHERE index = 'items_v'::regclass AND state <> 'retired'};
+
+sub is_like_a_fresh_one
+{
+    my ($place, $name) = @_;
+    ok($node->poll_query_until('postgres', $state, '1 1'), "$name: one segment, one codebook");
+    my $cost = sql($node, "SELECT cost($place)");
+    my $recall = recall($node, table => 'items', queries => 40);
+    sql($node, 'REINDEX INDEX items_v');
+    my $fresh = sql($node, "SELECT cost($place)");
+    my $fresh_recall = recall($node, table => 'items', queries => 40);
+    cmp_ok($cost, '<=', 1.2 * $fresh, "$name: cost of a search");
+    cmp_ok($recall, '>=', $fresh_recall - 0.02, "$name: recall");
+    return;
+}
+
+sql($node, "INSERT INTO items SELECT i, vector_at(i, 1) FROM generate_series($_ * 5000 + 1, $_ * 5000 + 5000) AS i")
+  for (0 .. 7);
+is_like_a_fresh_one(1, 'an index that grew');
+
+for my $part (0 .. 3)
+{
+    my ($first, $last) = ($part * 10000 + 1, $part * 10000 + 10000);
+    sql($node, "DELETE FROM items WHERE id BETWEEN $first AND $last");
+    sql($node, "INSERT INTO items SELECT i + 100000, vector_at(i, 2) FROM generate_series($first, $last) AS i");
+    sql($node, 'VACUUM items');
+}
+is_like_a_fresh_one(2, 'an index of other rows');
+is(sql($node, 'SELECT count(*) FROM strata.worker_failures'), '0', 'no worker failed');
+verify_index($node, 'items_v');
+
+done_testing();
