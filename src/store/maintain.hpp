@@ -189,6 +189,7 @@ inline policy::MergeOptions merge_options(Manifest const& manifest, IndexFacts c
   merge.retired_bytes = facts.retired_bytes;
   merge.retired_share_max = options.retired_share_max;
   merge.force = options.force_merge;
+  if (rests(manifest, options)) merge.settle_factor = 32;
   // Flat segments cost a search nothing extra.
   merge.settle = (options.settle || rests(manifest, options)) && manifest.header.epoch != 0;
   return merge;

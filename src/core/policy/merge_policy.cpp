@@ -7,7 +7,6 @@
 namespace strata::policy {
 namespace {
 
-constexpr uint64_t settle_factor = 4;
 constexpr uint32_t class_count_max = 65;  // powers of two or more in 64 bits, and zero
 
 // Rows may be deleted while a merge runs; an output that was planned full is final all the same.
@@ -242,7 +241,7 @@ class TierPlanner {
     for (SegmentFacts const* next = next_larger(nullptr); next != nullptr; next = next_larger(next)) {
       bytes += live_bytes(*next);
       if (++count > inputs_.size() || count > options_.input_count_max || bytes > options_.segment_bytes) break;
-      if (rows > 0 && rows >= live_rows(*next) / settle_factor) end = next;
+      if (rows > 0 && rows >= live_rows(*next) / options_.settle_factor) end = next;
       rows += live_rows(*next);
     }
     if (end == nullptr) return false;

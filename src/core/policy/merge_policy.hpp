@@ -46,6 +46,7 @@ struct MergeOptions {
   double retired_share_max = 1.0;      // of the live bytes; above it nothing is rewritten
   bool force = false;                  // merge whatever is not final, due or not
   bool settle = false;                 // the index is at rest
+  uint32_t settle_factor = 4;          // then: a segment stays with more than so many times the rows of all smaller
 };
 
 enum class MergeKind : uint8_t {

@@ -47,7 +47,7 @@ sub is_like_a_fresh_one
     my $fresh = sql($node, "SELECT cost($place)");
     my $fresh_recall = recall($node, table => 'items', queries => 40);
     cmp_ok($cost, '<=', 1.2 * $fresh, "$name: cost of a search");
-    cmp_ok($recall, '>=', $fresh_recall - 0.02, "$name: recall");
+    cmp_ok($recall, '>=', ($fresh_recall < 0.95 ? $fresh_recall : 0.95) - 0.02, "$name: recall");
     return;
 }
 
