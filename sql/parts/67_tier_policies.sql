@@ -37,7 +37,7 @@ CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE ON strata.tier_policy
 ALTER TABLE strata.tier_policy ENABLE ALWAYS TRIGGER guard;
 GRANT SELECT, INSERT, UPDATE, DELETE ON strata.tier_policy TO PUBLIC;
 
-CREATE FUNCTION strata._ivf_indexes("table" regclass) RETURNS SETOF regclass
+CREATE FUNCTION strata._movable_indexes("table" regclass) RETURNS SETOF regclass
   LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
   AS $$
   SELECT i.indexrelid::regclass
@@ -45,7 +45,7 @@ CREATE FUNCTION strata._ivf_indexes("table" regclass) RETURNS SETOF regclass
        JOIN pg_am a ON a.oid = c.relam AND a.amname = 'ivf'
   WHERE i.indrelid = "table" AND i.indisvalid
   ORDER BY i.indexrelid $$;
-COMMENT ON FUNCTION strata._ivf_indexes(regclass) IS 'ivf indexes of a table whose segments can be moved';
+COMMENT ON FUNCTION strata._movable_indexes(regclass) IS 'ivf indexes of a table whose segments can be moved';
 
 CREATE FUNCTION strata._tier_moves(
     "table" regclass, cold_after interval, min_hits_per_day float8, hot_min_segments int, at timestamptz DEFAULT now())
@@ -57,7 +57,7 @@ CREATE FUNCTION strata._tier_moves(
   SELECT s.index, s.segment, CASE s.tier WHEN 'hot' THEN 'cold' ELSE 'hot' END, s.rows, s.hits_per_day, s.idle_since
   FROM (SELECT i.index, a.*, row_number() OVER (PARTITION BY i.index, a.tier
                                                  ORDER BY a.hits_per_day DESC, a.idle_since DESC, a.segment DESC) AS place
-        FROM strata._ivf_indexes("table") i(index), strata.list_access(i.index) a
+        FROM strata._movable_indexes("table") i(index), strata.list_access(i.index) a
         WHERE a.kind = 'segment') s
   WHERE (s.moved_at IS NULL OR s.moved_at <= at - interval '1 day')
     AND CASE s.tier
@@ -95,7 +95,7 @@ BEGIN
     DELETE FROM strata.tier_policy p WHERE p.relation = "table";
     INSERT INTO strata.tier_policy
       VALUES ("table", cold_after, min_hits_per_day, cold_tablespace, coalesce(hot_min_segments, 2));
-    PERFORM strata.set_cold_tablespace(i, cold_tablespace) FROM strata._ivf_indexes("table") i;
+    PERFORM strata.set_cold_tablespace(i, cold_tablespace) FROM strata._movable_indexes("table") i;
   END IF;
   RETURN QUERY SELECT * FROM strata._tier_moves("table", cold_after, min_hits_per_day, coalesce(hot_min_segments, 2));
 END $$;
@@ -125,7 +125,7 @@ BEGIN
   END IF;
   -- An index that came after the policy, or after a restore, wants a place for its cold segments.
   FOR index IN
-    SELECT i.index FROM strata._ivf_indexes("table") i(index)
+    SELECT i.index FROM strata._movable_indexes("table") i(index)
     WHERE NOT EXISTS (SELECT FROM pg_depend d JOIN pg_class c ON c.oid = d.objid JOIN pg_am a ON a.oid = c.relam
                       WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = i.index AND d.classid = 'pg_class'::regclass
                         AND d.deptype = 'i' AND a.amname = 'ivf_cold')
@@ -152,7 +152,7 @@ CREATE VIEW strata.tier_policies AS
     SELECT count(*) FILTER (WHERE l.tier = 'hot') AS hot_segments, count(*) FILTER (WHERE l.tier = 'cold') AS cold_segments,
            coalesce(sum(l.bytes) FILTER (WHERE l.tier = 'hot'), 0)::bigint AS hot_bytes,
            coalesce(sum(l.bytes) FILTER (WHERE l.tier = 'cold'), 0)::bigint AS cold_bytes
-    FROM strata._ivf_indexes(p.relation) i(index), strata.list_segments(i.index) l
+    FROM strata._movable_indexes(p.relation) i(index), strata.list_segments(i.index) l
     WHERE l.kind = 'segment' AND l.state <> 'retired' AND pg_catalog.has_table_privilege(p.relation, 'SELECT')) s
   WHERE pg_catalog.has_table_privilege(p.relation, 'SELECT');
 COMMENT ON VIEW strata.tier_policies IS 'tier policies of the tables that may be read, and how their segments are spread';
