@@ -15,16 +15,16 @@ SELECT * FROM access;
 SET enable_seqscan = off;
 PREPARE nearest(text, int) AS SELECT id FROM items ORDER BY v <-> $1::vector LIMIT $2;
 -- a search counts once for a segment, however many rows it takes from there; segments without a row do not count
-EXECUTE nearest('[500,0,0,1]', 3);
+EXECUTE nearest('[500.2,0,0,1]', 3);
 EXECUTE nearest('[501,0,0,1]', 1);
-EXECUTE nearest('[9005,0,0,1]', 2);
+EXECUTE nearest('[9005.2,0,0,1]', 2);
 SELECT count(*) FROM (SELECT id FROM items ORDER BY v <-> '[5000,0,0,1]' LIMIT 1500) t;
 SELECT * FROM access;
 SELECT hits FROM strata.segments WHERE index = 'items_v'::regclass AND kind = 'segment' AND state <> 'retired' ORDER BY id;
 -- a scan that is not read to a row of it does not count, nor one that nobody is to count
 SELECT id FROM items ORDER BY v <-> '[1,0,0,1]' LIMIT 0;
 SET strata.track_access = off;
-EXECUTE nearest('[500,0,0,1]', 3);
+EXECUTE nearest('[500.2,0,0,1]', 3);
 RESET strata.track_access;
 SELECT count(*) FROM strata.measure_recall('items_v', sample => 20);
 SELECT * FROM access;
