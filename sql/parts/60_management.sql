@@ -5,7 +5,8 @@ CREATE FUNCTION strata.list_segments(
     index regclass, OUT index_oid oid, OUT id bigint, OUT kind text, OUT state text, OUT rows bigint,
     OUT deleted_rows bigint, OUT bytes bigint, OUT lists int, OUT epoch bigint, OUT frame bigint, OUT lane int,
     OUT tier text, OUT merges int, OUT hits bigint, OUT bloom_bits bigint, OUT bloom_false_positive_rate float8,
-    OUT created_at timestamptz, OUT retired_xid xid8, OUT why_not_merged text)
+    OUT created_at timestamptz, OUT retired_xid xid8, OUT why_not_merged text,
+    OUT attributes jsonb)
   RETURNS SETOF record
   AS 'MODULE_PATHNAME', 'strata_list_segments' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED ROWS 20 COST 1000;
 COMMENT ON FUNCTION strata.list_segments(regclass) IS
@@ -14,7 +15,7 @@ COMMENT ON FUNCTION strata.list_segments(regclass) IS
 CREATE VIEW strata.segments AS
   SELECT i.indrelid::regclass AS "table", i.indexrelid::regclass AS index, s.id, s.kind, s.state, s.rows,
          s.deleted_rows, s.bytes, s.lists, s.epoch, s.frame, s.lane, s.tier, s.merges, s.hits, s.bloom_bits,
-         s.bloom_false_positive_rate, s.created_at, s.retired_xid, s.why_not_merged
+         s.bloom_false_positive_rate, s.created_at, s.retired_xid, s.why_not_merged, s.attributes
   FROM pg_catalog.pg_index i
   JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid AND c.relkind = 'i'
   JOIN pg_catalog.pg_am a ON a.oid = c.relam AND a.amname = 'ivf'
@@ -41,6 +42,7 @@ COMMENT ON COLUMN strata.segments.bloom_false_positive_rate IS 'share of foreign
 COMMENT ON COLUMN strata.segments.created_at IS 'when it came to be';
 COMMENT ON COLUMN strata.segments.retired_xid IS 'snapshots older than this may still need it';
 COMMENT ON COLUMN strata.segments.why_not_merged IS 'why a live sealed segment is not being merged now';
+COMMENT ON COLUMN strata.segments.attributes IS 'of each filter column of a sealed segment: least and largest value (where the index keeps their order), NULLs, distinct values; deleted rows count; null where row-level security hides rows';
 GRANT SELECT ON strata.segments TO PUBLIC;
 
 CREATE FUNCTION strata.verify(

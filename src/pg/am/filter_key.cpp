@@ -176,6 +176,36 @@ uint64_t key_of_value(FilterColumn const& column, Datum value) {
   pg_unreachable();
 }
 
+Datum value_of_key(KeyType type, uint64_t key) {
+  switch (type) {
+    case KeyType::boolean:
+      return BoolGetDatum(key != 0);
+    case KeyType::int16:
+      return Int16GetDatum(int16(key_of_signed(int64_t(key), 16)));
+    case KeyType::int32:
+      return Int32GetDatum(int32(key_of_signed(int64_t(key), 32)));
+    case KeyType::int64:
+      return Int64GetDatum(int64(key_of_signed(int64_t(key), 64)));
+    case KeyType::float32: {
+      uint32_t const bits = key & 0x80000000u ? uint32_t(key) & 0x7FFFFFFFu : uint32_t(~key);
+      float value;
+      memcpy(&value, &bits, sizeof value);
+      return Float4GetDatum(value);
+    }
+    case KeyType::float64: {
+      uint64_t const bits = key >> 63 ? key & ~(uint64_t{1} << 63) : ~key;
+      double value;
+      memcpy(&value, &bits, sizeof value);
+      return Float8GetDatum(value);
+    }
+    case KeyType::oid:
+      return ObjectIdGetDatum(Oid(key));
+    default:
+      elog(ERROR, "keys of type %d name no value", int(type));
+  }
+  pg_unreachable();
+}
+
 Condition condition_of(FilterColumn const& column, uint16 strategy, Oid subtype, Datum value) {
   switch (column.type) {
     case KeyType::int16:

@@ -26,6 +26,9 @@ bool keys_are_exact(KeyType type);
 // The key of a value that is not NULL. May detoast: memory of the current context.
 uint64_t key_of_value(FilterColumn const& column, Datum value);
 
+// The value with this key, of a type whose keys have the order of the values; NaN for keys of NaN.
+Datum value_of_key(KeyType type, uint64_t key);
+
 // Keys that pass `column OP value`; Test::never when none can. `subtype`: type of the value where the column's operator
 // class knows several, else InvalidOid.
 segment::Condition condition_of(FilterColumn const& column, uint16 strategy, Oid subtype, Datum value);

@@ -7,6 +7,7 @@
 #include "core/sets/bitmap.hpp"
 #include "core/sets/bloom.hpp"
 #include "pg/entry.hpp"
+#include "pg/inspect/attributes.hpp"
 #include "pg/inspect/index_access.hpp"
 #include "pg/stats/access_counters.hpp"
 #include "pg/worker/maintenance.hpp"
@@ -18,7 +19,7 @@
 namespace strata::pg {
 namespace {
 
-constexpr int column_count = 19;
+constexpr int column_count = 20;
 constexpr uint32_t bloom_pages_max = 8;  // looked at for its rate of false positives
 
 char const* kind_name(store::ObjectKind kind) {
@@ -125,10 +126,11 @@ struct RowCounts {
   uint64_t row_count;
   uint64_t deleted_count;
   BloomFacts bloom;
+  Datum attributes;  // null: not shown
 };
 
 RowCounts count_growing(PgPager& pager, store::IndexShape const& shape, store::ManifestObject const& object) {
-  RowCounts counts{true, 0, 0, {}};
+  RowCounts counts{true, 0, 0, {}, Datum(0)};
   for (uint32_t group = 0; group < store::group_count_of(shape, object); group++) {
     uint32_t const page_no = group * shape.growing.group_page_count;
     uint32_t rows = 0;
@@ -147,18 +149,20 @@ RowCounts count_growing(PgPager& pager, store::IndexShape const& shape, store::M
 }
 
 // Only of objects that readers may read: the pages of others may be anybody's.
-RowCounts count_rows(PgPager& pager, store::IndexShape const& shape, store::ManifestObject const& object) {
+RowCounts count_rows(PgPager& pager, store::IndexShape const& shape, store::ManifestObject const& object,
+                     bool with_attributes) {
   bool const readable =
       object.disk.state == store::ObjectState::live || object.disk.state == store::ObjectState::frozen;
   if (object.disk.kind == store::ObjectKind::growing)
     return readable ? count_growing(pager, shape, object) : RowCounts{};
   if (object.disk.kind != store::ObjectKind::segment) return {};
-  RowCounts counts{readable, object.disk.row_count, 0, {}};
+  RowCounts counts{readable, object.disk.row_count, 0, {}, Datum(0)};
   if (!readable) return counts;
   auto* header = static_cast<store::ObjectHeaderDisk*>(pager.allocate(sizeof(store::ObjectHeaderDisk)));
   report(store::read_header(pager, object, header));
   counts.deleted_count = header->deleted_count;
   counts.bloom = bloom_facts(pager, object, *header);
+  if (with_attributes) counts.attributes = attributes_of(pager, pager.index(), object, *header);
   pager.release(header);
   return counts;
 }
@@ -207,6 +211,7 @@ void put_object(View const& view, store::ManifestObject const& object, RowCounts
   put(true, TimestampTzGetDatum(disk.created_at));
   put(disk.state == store::ObjectState::retired, FullTransactionIdGetDatum(FullTransactionIdFromU64(disk.retired_xid)));
   put(reason != nullptr, reason ? CStringGetTextDatum(reason) : Datum(0));
+  put(counts.attributes != Datum(0), counts.attributes);
   tuplestore_putvalues(view.result->setResult, view.result->setDesc, values, nulls);
 }
 
@@ -229,8 +234,9 @@ STRATA_FUNCTION(list_segments) {
   view.access = access_slot(open.index, false);
   report(store::explain_segments(pager, manifest, maintain_options(open.index), {view.inputs.ids, view.inputs.count},
                                  &view.reasons));
+  bool const with_attributes = shows_attributes(open);
   for (store::ManifestObject const& object : manifest.objects) {
-    put_object(view, object, count_rows(pager, shape, object));
+    put_object(view, object, count_rows(pager, shape, object, with_attributes));
     CHECK_FOR_INTERRUPTS();
   }
   close_ivf_index(open, AccessShareLock);
