@@ -348,7 +348,6 @@ Status check(P& pager, CheckResult* result) {
   Status status = load_manifest(pager, manifest);
   if (!status.ok()) return status;
   IndexShape shape = shape_of(manifest->meta);
-  if (shape.growing.entry_size != manifest->meta.entry_size) return corrupt("meta page has a wrong entry size");
   status = detail::check_space(pager, *manifest, result);
   if (status.ok()) status = detail::check_names(*manifest);
   auto* header = static_cast<ObjectHeaderDisk*>(pager.allocate(sizeof(ObjectHeaderDisk)));

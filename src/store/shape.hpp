@@ -45,8 +45,8 @@ inline bool fits_one_action(IndexShape const& shape) {
 // Whether the parts of a meta page that passed format::check_meta() agree with each other.
 inline Status check_shape(format::MetaDisk const& meta) {
   IndexShape const shape = shape_of(meta);
-  if (meta.entry_size != shape.growing.entry_size || !fits_one_action(shape))
-    return corrupt("meta page has an impossible size of rows", meta.entry_size);
+  if (meta.entry_size != shape.growing.entry_size) return corrupt("meta page has a wrong entry size", meta.entry_size);
+  if (!fits_one_action(shape)) return corrupt("meta page describes rows that are too long", meta.entry_size);
   return {};
 }
 

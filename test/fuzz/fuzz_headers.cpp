@@ -142,9 +142,9 @@ size_t fuzz_seed(uint8_t* out, size_t capacity, uint64_t number) {
   }
   if (number == 5 || number == 6) disk.list_count = header.list_count = lists;
   header.unit = 1;
-  disk.page_count = number == 6   ? store::plan_streams(epoch, 3, &header)
-                    : number == 7 ? store::plan_streams(frame, 1, &header)
-                                  : store::plan_streams(segment, number == 5 ? 6 : 5, &header);
+  disk.page_count = number == 6   ? store::plan_streams(epoch, 3, &header).main
+                    : number == 7 ? store::plan_streams(frame, 1, &header).main
+                                  : store::plan_streams(segment, number == 5 ? 6 : 5, &header).main;
   disk.page_count--;  // the target adds one
   out[0] = 1;
   std::memcpy(out + 1, &disk, sizeof disk);
