@@ -13,6 +13,7 @@
 #include "pg/compat.hpp"
 #include "pg/entry.hpp"
 #include "pg/version/as_owner.hpp"
+#include "pg/version/branch_gate.hpp"
 
 namespace strata::pg {
 namespace {
@@ -31,6 +32,7 @@ enum Statement : int {
 // The statements of one branch, kept for the life of the session.
 struct Branch {
   Oid view;
+  Oid table;
   bool ready;
   int column_count;  // of the view that can be given a value
   AttrNumber* columns;
@@ -162,6 +164,7 @@ void load(Branch* branch, Relation view) {
   Names const names{text_of(row, shape, 2), text_of(row, shape, 3), text_of(row, shape, 4)};
   branch->columns = keep_attributes(view_shape, text_of(row, shape, 6), &branch->column_count);
   branch->keys = keep_attributes(view_shape, text_of(row, shape, 7), &branch->key_count);
+  branch->table = head;
   find_identities(branch, view_shape, head);
   prepare_all(branch, view_shape, names, text_of(row, shape, 5));
   branch->ready = true;
@@ -274,6 +277,7 @@ HeapTuple with_identities(Branch const* branch, HeapTuple tuple, TupleDesc shape
   return tuple;
 }
 
+// Null: the gate of the table leaves the row out, or as it was.
 HeapTuple write_branch(TriggerData const* data, MemoryContext result_context) {
   Relation const view = data->tg_relation;
   TupleDesc const shape = RelationGetDescr(view);
@@ -284,6 +288,7 @@ HeapTuple write_branch(TriggerData const* data, MemoryContext result_context) {
     MemoryContextSwitchTo(old);
     Row const row = read_row(tuple, shape);
     require_free_key(branch, view, row);
+    if (is_duplicate_in_branch(view, branch->table, row.values, row.is_null)) return nullptr;
     run(branch, insert_delta, branch->columns, branch->column_count, &row, nullptr);
     return tuple;
   }
@@ -292,7 +297,11 @@ HeapTuple write_branch(TriggerData const* data, MemoryContext result_context) {
     take_away(branch, old);
     return data->tg_trigtuple;
   }
-  replace(branch, view, old, read_row(data->tg_newtuple, shape));
+  Row const row = read_row(data->tg_newtuple, shape);
+  if (!keeps_vector(view, branch->table, old.values, old.is_null, row.values, row.is_null) &&
+      is_duplicate_in_branch(view, branch->table, row.values, row.is_null))
+    return nullptr;
+  replace(branch, view, old, row);
   return data->tg_newtuple;
 }
 
