@@ -88,7 +88,7 @@ SELECT "table", cold_table, cold_tablespace, by, batch_rows, moved_rows, returne
 SELECT count(*) FROM (SELECT * FROM before EXCEPT ALL SELECT * FROM "The items") x;
 SELECT count(*) FROM (SELECT * FROM new_items EXCEPT ALL SELECT * FROM before) x;
 SELECT * FROM log;
-SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = '"The items_cold"'::regclass ORDER BY 1;
+SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = '"The items_cold"'::regclass AND contype <> 'n' ORDER BY 1;
 SELECT tgname FROM pg_trigger WHERE tgrelid = '"The items_cold"'::regclass AND NOT tgisinternal ORDER BY 1;
 SELECT verified.* FROM pg_class c, LATERAL (SELECT rows - deleted_rows AS rows FROM strata.verify(c.oid)) verified
 WHERE c.relname = 'The items_cold_v_idx';
