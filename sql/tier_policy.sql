@@ -98,6 +98,9 @@ SELECT strata.drop_tier_policy('own');
 RESET ROLE;
 DROP OWNED BY tier_user;
 DROP ROLE tier_user;
+-- A dump may have the policy of a table that was dropped: it is left out.
+INSERT INTO strata.tier_policy VALUES (4000000000::oid, '1 day', NULL, NULL, 0);
+SELECT count(*) FROM strata.tier_policy WHERE relation = 4000000000::oid;
 DROP VIEW parts;
 DROP TABLE items CASCADE;
 DROP FUNCTION fill, hit;

@@ -16,24 +16,8 @@ COMMENT ON COLUMN strata.tier_policy.cold_tablespace IS 'where cold segments go;
 COMMENT ON COLUMN strata.tier_policy.hot_min_segments IS 'segments of an index that stay hot, those used most';
 SELECT pg_catalog.pg_extension_config_dump('strata.tier_policy', '');
 
-CREATE FUNCTION strata._tier_policy_guard() RETURNS trigger
-  LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-  AS $$
-DECLARE
-  relation regclass := CASE TG_OP WHEN 'DELETE' THEN OLD.relation ELSE NEW.relation END;
-BEGIN
-  IF TG_OP = 'UPDATE' AND NEW.relation <> OLD.relation THEN
-    RAISE EXCEPTION 'a policy belongs to its table' USING ERRCODE = 'insufficient_privilege';
-  END IF;
-  -- The policy of a table that is gone is anybody's to remove.
-  IF NOT (SELECT coalesce(bool_and(pg_has_role(current_user, relowner, 'USAGE')), TG_OP = 'DELETE') FROM pg_class WHERE oid = relation) THEN
-    RAISE EXCEPTION 'must be owner of table %', relation USING ERRCODE = 'insufficient_privilege';
-  END IF;
-  RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
-END $$;
-COMMENT ON FUNCTION strata._tier_policy_guard() IS 'policies are changed by the owner of the table only';
 CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE ON strata.tier_policy
-  FOR EACH ROW EXECUTE FUNCTION strata._tier_policy_guard();
+  FOR EACH ROW EXECUTE FUNCTION strata._policy_guard();
 ALTER TABLE strata.tier_policy ENABLE ALWAYS TRIGGER guard;
 GRANT SELECT, INSERT, UPDATE, DELETE ON strata.tier_policy TO PUBLIC;
 
