@@ -47,11 +47,8 @@ void put_range(ReturnSetInfo* result, AccessRanges const& ranges, uint32 at, uin
 STRATA_FUNCTION(list_access) {
   using namespace strata;
   using namespace strata::pg;
-  Oid const index_oid = PG_GETARG_OID(0);
-  InitMaterializedSRF(fcinfo, 0);
-  OpenIndex const open = open_ivf_index(index_oid, AccessShareLock, Missing::ignore);
+  OpenIndex const open = open_listed_index(fcinfo);
   if (!open.index) return Datum(0);
-  require_select(index_oid);
   PgPager pager(open.index, open.heap);
   store::Manifest manifest{};
   report(store::load_manifest(pager, &manifest));
@@ -67,11 +64,8 @@ STRATA_FUNCTION(list_access) {
 STRATA_FUNCTION(list_access_ranges) {
   using namespace strata;
   using namespace strata::pg;
-  Oid const index_oid = PG_GETARG_OID(0);
-  InitMaterializedSRF(fcinfo, 0);
-  OpenIndex const open = open_ivf_index(index_oid, AccessShareLock, Missing::ignore);
+  OpenIndex const open = open_listed_index(fcinfo);
   if (!open.index) return Datum(0);
-  require_select(index_oid);
   if (AccessSlot* const slot = access_slot(open.index, false)) {
     AccessRanges const ranges = read_ranges(slot);
     uint64 total = 0;

@@ -79,4 +79,12 @@ void require_select(Oid index) {
   if (result != ACLCHECK_OK) aclcheck_error(result, OBJECT_TABLE, get_rel_name(heap));
 }
 
+OpenIndex open_listed_index(FunctionCallInfo fcinfo) {
+  Oid const index = PG_GETARG_OID(0);
+  InitMaterializedSRF(fcinfo, 0);
+  OpenIndex const open = open_ivf_index(index, AccessShareLock, Missing::ignore);
+  if (open.index) require_select(index);
+  return open;
+}
+
 }  // namespace strata::pg

@@ -22,4 +22,9 @@ void require_maintain(Oid index);
 // Error for those who may not read the table.
 void require_select(Oid index);
 
+// What functions that list something of the index named by their first argument begin with: prepares the set of
+// results, opens table and index with AccessShareLock and requires SELECT on the table. {null, null} when the index
+// cannot be read: the set is empty then.
+OpenIndex open_listed_index(FunctionCallInfo fcinfo);
+
 }  // namespace strata::pg

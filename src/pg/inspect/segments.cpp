@@ -221,11 +221,9 @@ void put_object(View const& view, store::ManifestObject const& object, RowCounts
 STRATA_FUNCTION(list_segments) {
   using namespace strata;
   using namespace strata::pg;
-  Oid const index_oid = PG_GETARG_OID(0);
-  InitMaterializedSRF(fcinfo, 0);
-  OpenIndex const open = open_ivf_index(index_oid, AccessShareLock, Missing::ignore);
+  OpenIndex const open = open_listed_index(fcinfo);
   if (!open.index) return Datum(0);
-  require_select(index_oid);
+  Oid const index_oid = RelationGetRelid(open.index);
   PgPager pager(open.index, open.heap);
   store::Manifest manifest{};
   report(store::load_manifest(pager, &manifest));

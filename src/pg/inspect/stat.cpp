@@ -76,11 +76,8 @@ void put_progress(void* context, Progress const& progress) {
 STRATA_FUNCTION(list_index_stats) {
   using namespace strata;
   using namespace strata::pg;
-  Oid const index_oid = PG_GETARG_OID(0);
-  InitMaterializedSRF(fcinfo, 0);
-  OpenIndex const open = open_ivf_index(index_oid, AccessShareLock, Missing::ignore);
+  OpenIndex const open = open_listed_index(fcinfo);
   if (!open.index) return Datum(0);
-  require_select(index_oid);
   PgPager pager(open.index, open.heap);
   store::Manifest manifest{};
   report(store::load_manifest(pager, &manifest));
