@@ -13,26 +13,18 @@
 #include "pg/compat.hpp"
 #include "pg/entry.hpp"
 #include "pg/version/as_owner.hpp"
+#include "pg/version/base_rows.hpp"
 #include "pg/version/branch_gate.hpp"
 
 namespace strata::pg {
 namespace {
 
-enum Statement : int {
-  in_base,
-  in_gone,
-  in_delta,
-  insert_delta,
-  update_delta,
-  delete_delta,
-  insert_gone,
-  statement_count
-};
+enum Statement : int { in_gone, in_delta, insert_delta, update_delta, delete_delta, insert_gone, statement_count };
 
 // The statements of one branch, kept for the life of the session.
 struct Branch {
   Oid view;
-  Oid table;
+  BaseRows base;
   bool ready;
   int column_count;  // of the view that can be given a value
   AttrNumber* columns;
@@ -51,7 +43,7 @@ char* text_of(HeapTuple row, TupleDesc shape, int column) {
 }
 
 struct Names {
-  char *base, *gone, *delta;
+  char *gone, *delta;
 };
 
 // ($offset+1, $offset+2, ...) for the columns, or "name, ..." with a prefix.
@@ -104,8 +96,6 @@ void prepare_all(Branch* branch, TupleDesc shape, Names const& names, char const
   char* const columns = name_list(shape, branch->columns, n, "");
   char* const key_columns = name_list(shape, branch->keys, k, "");
   char* const match = psprintf("(SELECT %s) o(%s)", parameter_list(k, 0), key_columns);
-  prepare(branch, in_base, psprintf("SELECT 1 FROM (%s) t, %s WHERE %s", names.base, match, match_template), k,
-          key_types);
   prepare(branch, in_gone, psprintf("SELECT 1 FROM %s t, %s WHERE %s", names.gone, match, match_template), k,
           key_types);
   prepare(branch, in_delta, psprintf("SELECT 1 FROM %s t, %s WHERE %s", names.delta, match, match_template), k,
@@ -140,9 +130,9 @@ void find_identities(Branch* branch, TupleDesc shape, Oid head) {
 // Reads what the catalog says of the branch behind the view. Inside SPI, as the owner of the view.
 void load(Branch* branch, Relation view) {
   char* const sql = psprintf(
-      "SELECT v.relid::pg_catalog.oid::pg_catalog.text, strata._version_query(v.relid, t.history, v.ordinal, NULL, "
-      "NULL), "
-      "v.gone::pg_catalog.text, v.delta::pg_catalog.text, strata._key_match(v.relid, 't', 'o'), "
+      "SELECT v.relid::pg_catalog.oid::pg_catalog.text, t.history::pg_catalog.oid::pg_catalog.text, "
+      "v.ordinal::pg_catalog.text, v.gone::pg_catalog.text, v.delta::pg_catalog.text, strata._key_match(v.relid, 't', "
+      "'o'), "
       "strata._columns(v.relid, ''::pg_catalog.text, ARRAY(SELECT a.attname FROM pg_catalog.pg_attribute a "
       "WHERE a.attrelid OPERATOR(pg_catalog.=) v.relid AND (a.attname OPERATOR(pg_catalog.=) "
       "'strata_born'::pg_catalog.name "
@@ -160,13 +150,13 @@ void load(Branch* branch, Relation view) {
   HeapTuple const row = SPI_tuptable->vals[0];
   TupleDesc const shape = SPI_tuptable->tupdesc;
   TupleDesc const view_shape = RelationGetDescr(view);
-  Oid const head = Oid(strtoul(text_of(row, shape, 1), nullptr, 10));
-  Names const names{text_of(row, shape, 2), text_of(row, shape, 3), text_of(row, shape, 4)};
-  branch->columns = keep_attributes(view_shape, text_of(row, shape, 6), &branch->column_count);
-  branch->keys = keep_attributes(view_shape, text_of(row, shape, 7), &branch->key_count);
-  branch->table = head;
-  find_identities(branch, view_shape, head);
-  prepare_all(branch, view_shape, names, text_of(row, shape, 5));
+  branch->base = {Oid(strtoul(text_of(row, shape, 1), nullptr, 10)), Oid(strtoul(text_of(row, shape, 2), nullptr, 10)),
+                  int32_t(strtol(text_of(row, shape, 3), nullptr, 10))};
+  Names const names{text_of(row, shape, 4), text_of(row, shape, 5)};
+  branch->columns = keep_attributes(view_shape, text_of(row, shape, 7), &branch->column_count);
+  branch->keys = keep_attributes(view_shape, text_of(row, shape, 8), &branch->key_count);
+  find_identities(branch, view_shape, branch->base.table);
+  prepare_all(branch, view_shape, names, text_of(row, shape, 6));
   branch->ready = true;
 }
 
@@ -239,7 +229,8 @@ bool same_key(Branch const* branch, TupleDesc shape, Row const& a, Row const& b)
 }
 
 void require_free_key(Branch const* branch, Relation view, Row const& row) {
-  if (run_with_key(branch, in_base, row) == 0 || run_with_key(branch, in_gone, row) > 0) return;
+  if (!has_base_row(branch->base, branch->keys, branch->key_count, row.values, row.is_null)) return;
+  if (run_with_key(branch, in_gone, row) > 0) return;
   ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION),
                   errmsg("duplicate key value violates the primary key of branch \"%s\"",
                          get_namespace_name(RelationGetNamespace(view))),
@@ -288,7 +279,7 @@ HeapTuple write_branch(TriggerData const* data, MemoryContext result_context) {
     MemoryContextSwitchTo(old);
     Row const row = read_row(tuple, shape);
     require_free_key(branch, view, row);
-    if (is_duplicate_in_branch(view, branch->table, row.values, row.is_null)) return nullptr;
+    if (is_duplicate_in_branch(view, branch->base.table, row.values, row.is_null)) return nullptr;
     run(branch, insert_delta, branch->columns, branch->column_count, &row, nullptr);
     return tuple;
   }
@@ -298,8 +289,8 @@ HeapTuple write_branch(TriggerData const* data, MemoryContext result_context) {
     return data->tg_trigtuple;
   }
   Row const row = read_row(data->tg_newtuple, shape);
-  if (!keeps_vector(view, branch->table, old.values, old.is_null, row.values, row.is_null) &&
-      is_duplicate_in_branch(view, branch->table, row.values, row.is_null))
+  if (!keeps_vector(view, branch->base.table, old.values, old.is_null, row.values, row.is_null) &&
+      is_duplicate_in_branch(view, branch->base.table, row.values, row.is_null))
     return nullptr;
   replace(branch, view, old, row);
   return data->tg_newtuple;
