@@ -108,9 +108,10 @@ CREATE FUNCTION strata._new_name("table" regclass, wanted name) RETURNS name
   AS $$
 DECLARE
   head strata.versioned_table := strata._table("table");
-  base text := 'v' || to_char(now(), 'YYYYMMDD_HH24MI');
-  result text := coalesce(wanted, base);
+  result text := coalesce(wanted, 'v' || to_char(now(), 'YYYYMMDD_HH24MI'));
+  base text := result;
   number int := 1;
+  present text;
 BEGIN
   IF result IN ('latest', 'history', 'head') THEN
     RAISE EXCEPTION 'version name "%" is reserved', result USING ERRCODE = 'reserved_name',
@@ -125,19 +126,18 @@ BEGIN
         DETAIL = format('Its schema would be "%s_%s"; names have at most 62 bytes.', head.collection, result),
         HINT = 'Choose a shorter name, or a shorter schema_prefix in strata.enable_versions().';
     END IF;
-    -- A dropped version makes place for a new one of its name.
-    IF EXISTS (SELECT FROM strata.version v WHERE v.collection = head.collection AND v.name = result AND v.state = 'dropped') THEN
+    SELECT v.state INTO present FROM strata.version v WHERE v.collection = head.collection AND v.name = result::name;
+    IF present = 'dropped' THEN
+      -- A dropped version makes place for a new one of its name.
       PERFORM strata._purge_version("table", result);
+      present := NULL;
     END IF;
-    IF NOT EXISTS (SELECT FROM strata.version v WHERE v.collection = head.collection AND v.name = result)
-       AND to_regnamespace(quote_ident(strata._schema_of(head.collection, result))) IS NULL THEN
+    IF present IS NULL AND to_regnamespace(quote_ident(strata._schema_of(head.collection, result))) IS NULL THEN
       RETURN result;
-    END IF;
-    IF wanted IS NOT NULL THEN
-      IF EXISTS (SELECT FROM strata.version v WHERE v.collection = head.collection AND v.name = result) THEN
-        RAISE EXCEPTION 'version "%" of table "%" already exists', result, "table" USING ERRCODE = 'duplicate_object',
-          HINT = 'Choose another name, or drop that version first.';
-      END IF;
+    ELSIF wanted IS NOT NULL AND present IS NOT NULL THEN
+      RAISE EXCEPTION 'version "%" of table "%" already exists', result, "table" USING ERRCODE = 'duplicate_object',
+        HINT = 'Choose another name, or drop that version first.';
+    ELSIF wanted IS NOT NULL THEN
       RAISE EXCEPTION 'schema "%" already exists', strata._schema_of(head.collection, result)
         USING ERRCODE = 'duplicate_schema', DETAIL = format('Version "%s" would be read through it.', result),
         HINT = 'Choose another name, or another schema_prefix in strata.enable_versions().';

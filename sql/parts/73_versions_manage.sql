@@ -150,7 +150,8 @@ CREATE FUNCTION strata._make_view(head strata.versioned_table, version strata.ve
   AS $$
 DECLARE
   space name := strata._schema_of(version.collection, version.name);
-  view text := format('%I.%I', space, (SELECT relname FROM pg_class WHERE oid = head.relid));
+  view text;
+  secured boolean;
 BEGIN
   BEGIN
     EXECUTE format('CREATE SCHEMA IF NOT EXISTS %I', space);
@@ -160,10 +161,11 @@ BEGIN
       HINT = format('GRANT CREATE ON DATABASE %I TO %I lets the owner of the table make versions.', current_database(), current_user);
   END;
   EXECUTE format('GRANT USAGE ON SCHEMA %I TO PUBLIC', space);
-  EXECUTE format('CREATE VIEW %s AS %s', view,
+  SELECT format('%I.%I', space, c.relname), c.relrowsecurity INTO view, secured FROM pg_class c WHERE c.oid = head.relid;
+  EXECUTE format('CREATE VIEW %s %s AS %s', view, CASE WHEN secured THEN 'WITH (security_invoker = true)' ELSE '' END,
                  strata._version_query(head.relid, head.history, version.ordinal, version.delta, version.gone));
   IF version.kind = 'branch' THEN PERFORM strata._make_branch_writable(head, version, view::regclass); END IF;
-  PERFORM strata._sync_view(head, version);
+  PERFORM strata._sync_privileges(head.relid, view::regclass, CASE version.kind WHEN 'branch' THEN '{SELECT,INSERT,UPDATE,DELETE}' ELSE '{SELECT}' END::text[]);
 END $$;
 COMMENT ON FUNCTION strata._make_view(strata.versioned_table, strata.version) IS 'creates schema and view of a version';
 
@@ -175,6 +177,7 @@ DECLARE
   head strata.versioned_table := strata._table("table");
   base strata.version;
   version strata.version;
+  started timestamptz := clock_timestamp();
 BEGIN
   IF mode IS NULL OR mode NOT IN ('snapshot', 'branch', 'empty', 'copy') THEN
     RAISE EXCEPTION 'unknown mode "%"', mode USING ERRCODE = 'invalid_parameter_value',
@@ -185,25 +188,14 @@ BEGIN
   ELSIF retain <= interval '0' THEN
     RAISE EXCEPTION 'retain must be positive' USING ERRCODE = 'invalid_parameter_value';
   END IF;
-  IF from_version IS NOT NULL AND from_version <> 'latest' THEN
+  IF from_version <> 'latest' THEN
     base := strata._find_version("table", from_version);
   END IF;
   version.name := strata._new_name("table", name);
-  version.collection := head.collection;
-  version.kind := mode;
-  version.state := 'live';
-  version.parent := coalesce(from_version, CASE WHEN mode <> 'empty' THEN 'latest' END);
-  version.created_at := clock_timestamp();
-  version.created_by := session_user;
-  version.comment := comment;
-  version.retain_until := version.created_at + retain;
+  version.relid := head.relid;
   IF mode IN ('empty', 'copy') THEN
     version.relid := strata._make_content(head, version.name, mode, coalesce(from_version, 'latest'), dimensions);
-    INSERT INTO strata.version SELECT version.*;
-    RETURN version.name;
-  END IF;
-  IF base.name IS NULL THEN
-    version.relid := head.relid;
+  ELSIF base.name IS NULL THEN
     version.ordinal := strata._take_ordinal("table");
   ELSIF base.ordinal IS NULL OR (base.kind = 'branch' AND mode = 'snapshot') THEN
     RAISE EXCEPTION 'cannot make a % of version "%", which has rows of its own', mode, from_version
@@ -214,17 +206,26 @@ BEGIN
     head := strata._table(base.relid);
   END IF;
   IF mode = 'branch' THEN
-    SELECT * INTO version.delta, version.gone FROM strata._make_branch_tables(head, version, base);
+    SELECT * INTO version.delta, version.gone FROM strata._make_branch_tables(head, version.name, base);
   END IF;
+  -- Few statements from here on, and few assignments: each of them is most of what the first version of a session costs.
   BEGIN
-    INSERT INTO strata.version SELECT version.*;
+    INSERT INTO strata.version (relid, ordinal, collection, name, kind, parent, created_at, comment, retain_until, delta, gone)
+    VALUES (version.relid, version.ordinal, head.collection, version.name, mode,
+            coalesce(from_version, CASE WHEN mode <> 'empty' THEN 'latest' END), started, comment, started + retain,
+            version.delta, version.gone)
+    RETURNING * INTO version;
   EXCEPTION WHEN unique_violation THEN
     RAISE EXCEPTION 'version "%" of table "%" already exists', version.name, "table" USING ERRCODE = 'duplicate_object',
       HINT = 'Somebody made it at the same time. Choose another name.';
   END;
+  IF version.ordinal IS NULL THEN RETURN version.name; END IF;
   PERFORM strata._make_view(head, version);
-  PERFORM strata._expire(head.relid);
-  -- An older version may be one too many now.
+  -- An older version may be one too many now, or past its time.
+  PERFORM strata._expire(head.relid)
+  WHERE head.keep_count IS NOT NULL OR head.keep_age IS NOT NULL
+     OR EXISTS (SELECT FROM strata.version v WHERE v.collection = head.collection AND v.state = 'live'
+                AND v.retain_until <= clock_timestamp());
   PERFORM strata._request_visit() FROM strata.archive_policy p WHERE p.relation = head.relid;
   IF mode = 'snapshot' AND current_setting('strata.count_versions')::boolean THEN PERFORM strata._request_collection(); END IF;
   RETURN version.name;

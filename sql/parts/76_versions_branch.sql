@@ -5,13 +5,13 @@ CREATE FUNCTION strata.version_branch_row() RETURNS trigger
 COMMENT ON FUNCTION strata.version_branch_row() IS 'writes to a branch';
 
 CREATE FUNCTION strata._make_branch_tables(
-    head strata.versioned_table, version strata.version, base strata.version, OUT delta regclass, OUT gone regclass)
+    head strata.versioned_table, name name, base strata.version, OUT delta regclass, OUT gone regclass)
   LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
   AS $$
 DECLARE
   space name := strata._schema_of(head.collection, 'history');
-  delta_name text := format('%I.%I', space, version.name || '_delta');
-  gone_name text := format('%I.%I', space, version.name || '_gone');
+  delta_name text := format('%I.%I', space, name || '_delta');
+  gone_name text := format('%I.%I', space, name || '_gone');
   key text := (SELECT string_agg(quote_ident(k), ', ') FROM unnest(strata._key(head.relid)) k);
 BEGIN
   EXECUTE format('CREATE TABLE %s (LIKE %s INCLUDING STORAGE INCLUDING COMPRESSION INCLUDING GENERATED INCLUDING CONSTRAINTS)',
@@ -21,8 +21,8 @@ BEGIN
   EXECUTE format('CREATE TABLE %s AS SELECT %s FROM %s WITH NO DATA', gone_name, key, head.relid);
   gone := gone_name::regclass;
   EXECUTE format('ALTER TABLE %s ADD PRIMARY KEY (%s)', gone, key);
-  EXECUTE format('COMMENT ON TABLE %s IS %L', delta, format('rows of branch %s of %s', version.name, head.relid));
-  EXECUTE format('COMMENT ON TABLE %s IS %L', gone, format('keys of rows that branch %s of %s does not show', version.name, head.relid));
+  EXECUTE format('COMMENT ON TABLE %s IS %L', delta, format('rows of branch %s of %s', name, head.relid));
+  EXECUTE format('COMMENT ON TABLE %s IS %L', gone, format('keys of rows that branch %s of %s does not show', name, head.relid));
   IF base.kind = 'branch' THEN
     EXECUTE format('LOCK TABLE %s, %s IN SHARE MODE', base.delta, base.gone);
     EXECUTE format('INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE SELECT %s FROM %s t', delta,
@@ -31,7 +31,7 @@ BEGIN
   END IF;
   PERFORM strata._sync_indexes(head.relid, delta);
 END $$;
-COMMENT ON FUNCTION strata._make_branch_tables(strata.versioned_table, strata.version, strata.version) IS 'creates the tables behind a branch';
+COMMENT ON FUNCTION strata._make_branch_tables(strata.versioned_table, name, strata.version) IS 'creates the tables behind a branch';
 
 CREATE FUNCTION strata._make_branch_writable(head strata.versioned_table, version strata.version, view regclass) RETURNS void
   LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
