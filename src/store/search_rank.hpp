@@ -125,7 +125,18 @@ struct NearerList {
   bool operator()(ListRank const& a, ListRank const& b) const { return a.key < b.key; }
 };
 
-// Puts at least the next `wanted` lists in order, the nearest by exact keys.
+// Lists from `from` on get exact keys.
+template <Pager P>
+Status rank_all_exactly(P& pager, Search& search, ListRank* from, ListRank* end) {
+  for (ListRank* rank = from; rank < end; rank++) {
+    if (rank + 2 < end) prefetch_centroid(*search.epochs[rank[2].epoch].view, rank[2].list);
+    if (Status status = rank_exactly(pager, search, *rank); !status.ok()) return status;
+  }
+  return {};
+}
+
+// Puts at least the next `wanted` lists in order, the nearest by exact keys. Calibration, which takes all lists, and
+// searches, which take few, see the near ones in the same order: the stop rule learns from it what to expect.
 template <Pager P>
 Status order_lists(P& pager, Search& search, uint32_t wanted) {
   uint32_t end = search.probed + wanted;
@@ -133,16 +144,16 @@ Status order_lists(P& pager, Search& search, uint32_t wanted) {
   // Estimates misplace lists a little: take three times as many before the exact keys decide.
   uint64_t enough = uint64_t(search.order_sorted) + 3ull * wanted + 16;
   uint32_t until = enough < search.order.count ? uint32_t(enough) : search.order.count;
-  ListRank* from = search.order.items + search.order_sorted;
-  if (until < search.order.count) std::nth_element(from, search.order.items + until, search.order.end(), NearerList());
   // Past a thousand lists the order hardly matters any more, and reading centroids does cost.
   constexpr uint32_t exact_max = 1024;
-  if (until - search.order_sorted <= exact_max)
-    for (ListRank* rank = from; rank < search.order.items + until; rank++) {
-      if (rank + 2 < search.order.items + until) prefetch_centroid(*search.epochs[rank[2].epoch].view, rank[2].list);
-      if (Status status = rank_exactly(pager, search, *rank); !status.ok()) return status;
-    }
-  std::sort(from, search.order.items + until, NearerList());
+  uint32_t const exact_until = until - search.order_sorted > exact_max ? search.order_sorted + exact_max : until;
+  ListRank* const lists = search.order.items;
+  ListRank* const from = lists + search.order_sorted;
+  if (until < search.order.count) std::nth_element(from, lists + until, search.order.end(), NearerList());
+  if (exact_until < until) std::nth_element(from, lists + exact_until, lists + until, NearerList());
+  if (Status status = rank_all_exactly(pager, search, from, lists + exact_until); !status.ok()) return status;
+  std::sort(from, lists + exact_until, NearerList());
+  std::sort(lists + exact_until, lists + until, NearerList());
   search.order_sorted = until;
   return {};
 }
