@@ -1,5 +1,6 @@
 #include "core/policy/stop_train.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -116,54 +117,59 @@ class Fitter {
     return sum;
   }
 
-  // Penalised negative log-likelihood of the fractional labels.
-  double loss(double const* weights) const {
-    double sum = 0.0;
+  // Penalised negative log-likelihood of the fractional labels; direction and hessian of it, in one pass.
+  struct Slope {
+    double loss;
+    double direction[weight_count];
+    Matrix hessian;  // lower half
+  };
+
+  void slope_at(double const* weights, Slope& slope) const {
+    slope = {};
     for (uint32_t s = 0; s < sample_count_; ++s) {
       double z[weight_count];
       standardised(samples_[s], z);
       double score = dot(weights, z);
+      double tail = std::exp(-std::fabs(score));
+      double p = score < 0.0 ? tail / (1.0 + tail) : 1.0 / (1.0 + tail);
+      double curvature = p * (1.0 - p);
       // log(1 + e^score) - y score, without overflow
-      sum += std::fmax(score, 0.0) + std::log1p(std::exp(-std::fabs(score))) - samples_[s].recall * score;
+      slope.loss += std::fmax(score, 0.0) + std::log1p(tail) - samples_[s].recall * score;
+      for (uint32_t i = 0; i < weight_count; ++i) {
+        double bent = curvature * z[i];
+        slope.direction[i] += (samples_[s].recall - p) * z[i];
+        for (uint32_t j = 0; j <= i; ++j) slope.hessian.m[i][j] += bent * z[j];
+      }
     }
-    for (uint32_t i = 0; i < stop_feature_count; ++i) sum += 0.5 * ridge * sample_count_ * weights[i] * weights[i];
-    return sum;
+    for (uint32_t i = 0; i < stop_feature_count; ++i) {
+      slope.loss += 0.5 * ridge * sample_count_ * weights[i] * weights[i];
+      slope.direction[i] -= ridge * sample_count_ * weights[i];
+      slope.hessian.m[i][i] += ridge * sample_count_;
+    }
+    slope.hessian.m[stop_feature_count][stop_feature_count] += 1e-9 * sample_count_;
   }
 
   // Newton's method; a step that does not lessen the loss is halved.
   void fit() {
+    constexpr double settled = 1e-10;  // of the loss: a step that gains no more is the last
     double weights[weight_count] = {};
-    double current = loss(weights);
+    Slope here;
+    slope_at(weights, here);
     for (uint32_t step = 0; step < newton_step_count; ++step) {
-      Matrix hessian = {};
-      double direction[weight_count] = {};
-      for (uint32_t s = 0; s < sample_count_; ++s) {
-        double z[weight_count];
-        standardised(samples_[s], z);
-        double p = 1.0 / (1.0 + std::exp(-dot(weights, z)));
-        double curvature = p * (1.0 - p);
-        for (uint32_t i = 0; i < weight_count; ++i) {
-          direction[i] += (samples_[s].recall - p) * z[i];
-          for (uint32_t j = 0; j <= i; ++j) hessian.m[i][j] += curvature * z[i] * z[j];
-        }
-      }
-      for (uint32_t i = 0; i < stop_feature_count; ++i) {
-        direction[i] -= ridge * sample_count_ * weights[i];
-        hessian.m[i][i] += ridge * sample_count_;
-      }
-      hessian.m[stop_feature_count][stop_feature_count] += 1e-9 * sample_count_;
-      if (!solve(hessian, direction)) break;
+      if (!solve(here.hessian, here.direction)) break;
+      double const before = here.loss;
       double scale = 1.0;
       double next[weight_count];
-      double next_loss = current;
+      Slope there;
       for (int halving = 0; halving < 20; ++halving, scale *= 0.5) {
-        for (uint32_t i = 0; i < weight_count; ++i) next[i] = weights[i] + scale * direction[i];
-        next_loss = loss(next);
-        if (next_loss <= current) break;
+        for (uint32_t i = 0; i < weight_count; ++i) next[i] = weights[i] + scale * here.direction[i];
+        slope_at(next, there);
+        if (there.loss <= before) break;
       }
-      if (!(next_loss < current)) break;
-      current = next_loss;
+      if (!(there.loss < before)) break;
       std::memcpy(weights, next, sizeof weights);
+      here = there;
+      if (before - here.loss <= settled * before) break;
     }
     for (uint32_t i = 0; i < weight_count; ++i) bucket_.weights[i] = static_cast<float>(weights[i]);
   }
@@ -176,22 +182,32 @@ class Fitter {
     return sum;
   }
 
+  // Scores become the largest ones so far of their query, which cross any threshold at the same sample as they do
+  // themselves; both they and the progress then ascend, and each query is searched by halving. The first sample of a
+  // query keeps its features' place for the end of its samples.
   void keep_scores() {
     for (uint32_t s = 0; s < sample_count_; ++s) samples_[s].score = score(samples_[s]);
+    for (uint32_t first = 0, end; first < sample_count_; first = end) {
+      for (end = first + 1; end < sample_count_ && samples_[end].query == samples_[first].query; ++end) {
+        samples_[end].score = std::fmax(samples_[end].score, samples_[end - 1].score);
+      }
+      static_assert(sizeof end <= sizeof samples_[first].x);
+      std::memcpy(samples_[first].x, &end, sizeof end);
+    }
   }
 
-  // What comes out when each query stops at its first sample for which `stop` holds, or at its last one.
+  // What comes out when each query stops at its first sample for which `stop` holds, or at its last one. Where `stop`
+  // holds, it holds for the later samples of the query.
   template <class Stop>
   Outcome outcome(Stop&& stop) const {
     double sum = 0.0, sum2 = 0.0, lists = 0.0;
-    for (uint32_t s = 0; s < sample_count_;) {
-      uint32_t query = samples_[s].query;
-      uint32_t at = s;
-      while (at + 1 < sample_count_ && samples_[at + 1].query == query && !stop(samples_[at])) ++at;
-      sum += samples_[at].recall;
-      sum2 += double{samples_[at].recall} * samples_[at].recall;
-      lists += samples_[at].progress;
-      for (s = at + 1; s < sample_count_ && samples_[s].query == query;) ++s;
+    for (uint32_t first = 0, end; first < sample_count_; first = end) {
+      std::memcpy(&end, samples_[first].x, sizeof end);
+      StopSample const& at = *std::partition_point(samples_ + first, samples_ + end - 1,
+                                                   [&](StopSample const& sample) { return !stop(sample); });
+      sum += at.recall;
+      sum2 += double{at.recall} * at.recall;
+      lists += at.progress;
     }
     double mean = sum / query_count_;
     double variance = std::fmax(sum2 / query_count_ - mean * mean, 0.0);
