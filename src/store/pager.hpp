@@ -85,8 +85,8 @@ concept JumpSafe = std::is_trivially_destructible_v<std::remove_cvref_t<Fn>>;
 // What maintenance does, and the parts it does it in.
 enum class Task : uint8_t { none, reclaim, seal, merge, compact, carry, discard, train, calibrate, tier };
 constexpr uint32_t task_count = 10;
-enum class Phase : uint8_t { none, sample, cluster, place, write, publish, query, reclaim };
-constexpr uint32_t phase_count = 8;
+enum class Phase : uint8_t { none, sample, cluster, place, write, publish, query, reclaim, mark };
+constexpr uint32_t phase_count = 9;
 
 struct FreshPage {
   BlockNo block;

@@ -188,6 +188,7 @@ Status vacuum(P& pager, IsDead&& is_dead, VacuumResult* result) {
     }
     release_manifest(pager, &manifest);
     if (!more) return {};
+    pager.note_phase(Phase::mark, done.count, 0);
   }
 }
 

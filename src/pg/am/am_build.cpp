@@ -7,6 +7,7 @@
 #include "pg/am/am_options.hpp"
 #include "pg/am/build_state.hpp"
 #include "pg/tier/companion.hpp"
+#include "pg/worker/progress.hpp"
 #include "store/maintain.hpp"
 
 namespace strata::pg {
@@ -38,6 +39,7 @@ void build_filled(BuildState* build, IndexBuildResult* result) {
   if (manifest.header.epoch)
     report(store::open_epoch(pager, build->shape, manifest, ObjectId(manifest.header.epoch), &epoch));
   SortedRows rows = load_rows(build, manifest, epoch);
+  note_build_point();
   write_segments(build, manifest, epoch, &rows);
   if (epoch) {
     enter_phase(build, BuildPhase::calibrate);

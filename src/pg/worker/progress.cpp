@@ -27,9 +27,11 @@ char const* const task_names[] = {nullptr,   "reclaim", "seal",      "merge", "c
                                   "discard", "train",   "calibrate", "tier",  "archive", "move"};
 static_assert(lengthof(task_names) == store::task_count + table_task_count);
 
-char const* const phase_names[] = {nullptr,   "sample", "cluster", "place",   "write",
-                                   "publish", "query",  "reclaim", "archive", "move"};
+char const* const phase_names[] = {nullptr, "sample",  "cluster", "place",   "write", "publish",
+                                   "query", "reclaim", "mark",    "archive", "move"};
 static_assert(lengthof(phase_names) == store::phase_count + table_task_count);
+
+constexpr char build_point[] = "build";
 
 bool is_worker;
 
@@ -53,7 +55,9 @@ void show_activity(store::Task task) {
   pfree(text);
 }
 
-void wait_here() {
+void wait_when_asked(char const* point) {
+  char const* const stop = settings.debug_wait_at;
+  if (!stop || !*stop || !point || strcmp(stop, point) != 0) return;
   LOCKTAG tag;
   SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, 0, debug_lock_key, 1);
   LockAcquire(&tag, ShareLock, /* sessionLock */ false, /* dontWait */ false);
@@ -73,7 +77,7 @@ char const* phase_name(store::Phase phase) {
 bool is_phase_name(char const* name) {
   for (char const* known : phase_names)
     if (known && strcmp(known, name) == 0) return true;
-  return false;
+  return strcmp(build_point, name) == 0;
 }
 
 void show_as_worker() {
@@ -116,14 +120,17 @@ void note_task(store::Task task, ObjectId const* inputs, uint32_t count) {
 }
 
 void note_phase(store::Phase phase, uint64_t done, uint64_t total) {
-  if (!is_shown()) return;
+  if (!is_shown()) return wait_when_asked(phase_name(phase));
   bool const is_new = MyBEEntry->st_progress_param[phase_slot] != int64(phase);
   int const slots[] = {phase_slot, done_slot, total_slot, phase_since_slot};
   int64 const values[] = {int64(phase), int64(done), int64(total),
                           is_new ? GetCurrentTimestamp() : MyBEEntry->st_progress_param[phase_since_slot]};
   pgstat_progress_update_multi_param(lengthof(slots), slots, values);
-  char const* const stop = settings.debug_wait_at;
-  if (is_new && stop && *stop && strcmp(stop, phase_name(phase)) == 0) wait_here();
+  if (is_new) wait_when_asked(phase_name(phase));
+}
+
+void note_build_point() {
+  wait_when_asked(build_point);
 }
 
 void note_table_task(char const* name) {

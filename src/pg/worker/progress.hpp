@@ -35,11 +35,13 @@ constexpr auto move_phase = store::Phase(store::phase_count + 1);
 void begin_progress(Oid index);
 void end_progress();
 
-// For the pager; nothing happens unless begin_progress() was called. note_phase() is also where tests stop a process:
-// it waits for advisory lock `debug_lock_key` when strata.debug_wait_at names the phase.
+// For the pager; nothing is shown unless begin_progress() was called. note_phase() is also where tests stop a process:
+// it waits for advisory lock `debug_lock_key` when strata.debug_wait_at names the phase. So does a CREATE INDEX that
+// has read the table and written nothing yet, at "build".
 constexpr uint32 debug_lock_key = 5354;
 void note_task(store::Task task, ObjectId const* inputs, uint32_t count);
 void note_phase(store::Phase phase, uint64_t done, uint64_t total);
+void note_build_point();
 // A task on a table, by its name.
 void note_table_task(char const* name);
 
