@@ -227,12 +227,19 @@ bool PgPager::is_removable(uint64_t xid) {
   return GlobalVisCheckRemovableFullXid(heap, full);
 }
 
-void PgPager::end_if_waited_for() {
+// Whether a worker has found, now or before, that somebody waits for it.
+bool PgPager::must_end() {
   constexpr int interval_ms = 50;
+  if (!gives_way_ || is_waited_for_) return is_waited_for_;
   TimestampTz const now = GetCurrentTimestamp();
-  if (!TimestampDifferenceExceeds(waiters_checked_at_, now, interval_ms)) return;
+  if (!TimestampDifferenceExceeds(waiters_checked_at_, now, interval_ms)) return false;
   waiters_checked_at_ = now;
-  if (!is_wanted_alone(heap_) && !is_wanted_alone(index_) && !is_database_wanted()) return;
+  is_waited_for_ = is_in_the_way(heap_, index_);
+  return is_waited_for_;
+}
+
+void PgPager::end_if_waited_for() {
+  if (!must_end()) return;
   ereport(DEBUG1, (errmsg_internal("maintenance of index \"%s\" gives way", RelationGetRelationName(index_))));
   proc_exit(0);
 }

@@ -172,8 +172,9 @@ class PgPager {
   auto run_core(Fn&& fn) {
     return into_core(std::forward<Fn>(fn));
   }
-  // Only what ends the statement: a long computation is not given up for an interrupt that is served in passing.
-  bool stop_requested() { return InterruptPending && (QueryCancelPending || ProcDiePending); }
+  // Only what ends the statement or the worker: a long computation is not given up for an interrupt that is served in
+  // passing. Called from within core, so it never raises an error.
+  bool stop_requested() { return (InterruptPending && (QueryCancelPending || ProcDiePending)) || must_end(); }
   void note_task(store::Task task, ObjectId const* inputs, uint32_t count) { pg::note_task(task, inputs, count); }
   // Also where a background worker keeps to strata.maintenance_io_limit.
   void note_phase(store::Phase phase, uint64_t done, uint64_t total) {
@@ -216,6 +217,7 @@ class PgPager {
   Buffer pin_companion(BlockNo block);
   void prefetch_companion(BlockNo block);
   Buffer pin_fresh(BlockNo block);
+  bool must_end();
   void end_if_waited_for();
   void pay_for_pages();
   void apply_patches(Buffer buffer, store::PatchList const& patches);
@@ -234,6 +236,7 @@ class PgPager {
   uint32_t block_count_ = 0;  // as last seen; files never shrink while they are open
   bool horizon_is_fresh_ = false;
   bool gives_way_ = false;
+  bool is_waited_for_ = false;
   TimestampTz waiters_checked_at_ = 0;
   uint64_t read_count_ = 0;
   uint64_t written_count_ = 0;

@@ -13,12 +13,29 @@ bool is_refused(LOCKTAG const& tag, LOCKMODE lock, bool for_session) {
   return false;
 }
 
-}  // namespace
-
 bool is_wanted_alone(Relation relation) {
   LOCKTAG tag;
   SET_LOCKTAG_RELATION(tag, relation->rd_lockInfo.lockRelId.dbId, relation->rd_lockInfo.lockRelId.relId);
   return is_refused(tag, RowShareLock, false);
+}
+
+}  // namespace
+
+bool is_in_the_way(Relation heap, Relation index) {
+  MemoryContext const context = CurrentMemoryContext;
+  bool volatile answer = true;
+  // tidy: allow(banned-names): frames of core, which a jump must not skip, may be above; the caller ends the process
+  PG_TRY();
+  { answer = is_wanted_alone(heap) || is_wanted_alone(index) || is_database_wanted(); }
+  // tidy: allow(banned-names): see above
+  PG_CATCH();
+  {
+    MemoryContextSwitchTo(context);
+    EmitErrorReport();
+    FlushErrorState();
+  }
+  PG_END_TRY();
+  return answer;
 }
 
 bool is_database_wanted() {

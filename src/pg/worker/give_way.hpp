@@ -4,11 +4,12 @@
 
 namespace strata::pg {
 
-// Whether somebody waits for (or has) a lock on the relation that lets nobody else in.
-bool is_wanted_alone(Relation relation);
+// Whether somebody waits for (or has) a lock on table or index that lets nobody else in, or wants the database. Asked
+// from within long computations, too: an error is not raised but counts as true. Whoever gets true ends the process.
+bool is_in_the_way(Relation heap, Relation index);
 
-// The same of the database of this process: DROP DATABASE, and CREATE DATABASE that takes it for its template. Needs
-// no transaction.
+// Whether somebody wants the database of this process for himself: DROP DATABASE, ALTER DATABASE ... SET TABLESPACE,
+// and CREATE DATABASE that takes it for its template. Needs no transaction.
 bool is_database_wanted();
 
 // Sleeps until a signal, at most wait_ms, under a wait event of this name where the server has such.
