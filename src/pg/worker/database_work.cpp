@@ -12,6 +12,7 @@
 #include "pg/worker/failures.hpp"
 #include "pg/worker/give_way.hpp"
 #include "pg/worker/maintenance.hpp"
+#include "pg/worker/schedule.hpp"
 #include "pg/worker/table_jobs.hpp"
 #include "pg/worker/window.hpp"
 #include "store/outlook.hpp"
@@ -26,9 +27,17 @@ constexpr int64_t in_use_us = 5 * USECS_PER_SEC;
 constexpr int64_t closed_window_us = 60 * USECS_PER_SEC;
 constexpr int idle_rounds_max = 3;
 constexpr int idle_round_max_ms = 1000;  // less than DROP DATABASE waits for others to leave
-constexpr int quiet_rounds = 5;          // without new rows: the database is at rest
+constexpr int quiet_rounds = 5;          // without new rows: the index is at rest
 constexpr int rest_rounds_max = 30;      // of quiet: work that old snapshots still hold up is left for later
 constexpr int64_t unrested_us = 60 * USECS_PER_SEC;
+
+// Indexes are at rest each for itself, whatever goes on in others or in other databases: what a worker does for one at
+// rest is bounded, by the bytes it wrote first as by the settings for workers, and must not wait for a busy neighbour.
+struct IndexWatch {
+  uint64_t rows_come;
+  bool due;   // there is work for times of rest
+  int quiet;  // rounds without new rows
+};
 
 // What is left when no step was to be taken.
 struct Rest {
@@ -331,13 +340,24 @@ List* list_indexes(Oid first, bool* has_extension) {
   return indexes;
 }
 
-// Seals the largest growing parts until all together keep to strata.insert_buffer_size.
-void keep_to_buffer_size(List* indexes, uint64_t* sizes, uint64_t total) {
+// Seals the largest growing parts until all together keep to strata.insert_buffer_size. When the largest of the server
+// is in another database, that is its worker's work.
+void keep_to_buffer_size(List* indexes, uint64_t* sizes) {
   uint64_t const limit = uint64_t(settings.insert_buffer_size_mb) << 20;
-  while (total > limit) {
+  Oid other;
+  GrowingSizes const elsewhere = growing_elsewhere(&other);
+  uint64_t total = 0;
+  for (int i = 0; i < list_length(indexes); i++) total += sizes[i];
+  for (;;) {
     int largest = 0;
     for (int i = 1; i < list_length(indexes); i++)
       if (sizes[i] > sizes[largest]) largest = i;
+    note_growing({total, indexes ? sizes[largest] : 0});
+    if (total + elsewhere.total <= limit) break;
+    if (elsewhere.largest > sizes[largest]) {
+      visit_now(other);
+      break;
+    }
     if (sizes[largest] == 0) break;
     serve_index(list_nth_oid(indexes, largest), true, false);
     total -= sizes[largest];
@@ -346,20 +366,19 @@ void keep_to_buffer_size(List* indexes, uint64_t* sizes, uint64_t total) {
 }
 
 // Serves everything once. Returns what is left, of all indexes together.
-Rest serve_once(List* indexes, bool at_rest) {
+Rest serve_once(List* indexes, IndexWatch* watches) {
   Rest left{false, 0, DT_NOEND, {}};
   int const count = list_length(indexes);
   auto* sizes = static_cast<uint64_t*>(MemoryContextAllocZero(TopMemoryContext, sizeof(uint64_t) * size_t(count + 1)));
-  uint64_t total = 0;
   for (int i = 0; i < count; i++) {
-    Rest const rest = serve_index(list_nth_oid(indexes, i), false, at_rest);
+    IndexWatch& watch = watches[i];
+    Rest const rest = serve_index(list_nth_oid(indexes, i), false, watch.quiet >= quiet_rounds);
     left.more_soon = left.more_soon || rest.more_soon;
     left.next_look = std::min(left.next_look, rest.next_look);
-    left.at_rest.due = left.at_rest.due || rest.at_rest.due;
-    left.at_rest.rows_come += rest.at_rest.rows_come;
-    total += sizes[i] = rest.growing_size;
+    watch = {rest.at_rest.rows_come, rest.at_rest.due, rest.at_rest.rows_come == watch.rows_come ? watch.quiet + 1 : 0};
+    sizes[i] = rest.growing_size;
   }
-  keep_to_buffer_size(indexes, sizes, total);
+  keep_to_buffer_size(indexes, sizes);
   pfree(sizes);
   left.next_look = std::min(left.next_look, empty_trash());
   return left;
@@ -371,21 +390,28 @@ void sleep_a_round(int wait_ms) {
   if (is_database_wanted()) proc_exit(0);
 }
 
-// Stays while there is work for times of rest, until no rows have come for a while, and does it then. Returns when to
-// come back; *more: at once, rows still come.
-TimestampTz serve_at_rest(List* indexes, Rest left, bool* more) {
+// Stays while there is work for times of rest, until no rows have come to an index for a while, and does it then.
+// Returns when to come back; *more: at once, rows still come.
+TimestampTz serve_at_rest(List* indexes, IndexWatch* watches, Rest left, bool* more) {
   int const wait_ms = settings.auto_flush_interval_ms > 0 ? settings.auto_flush_interval_ms : idle_round_max_ms;
-  int quiet = 0;
-  for (int round = 0; quiet < rest_rounds_max && round < 2 * rest_rounds_max; round++) {
-    bool const replaced_waits = quiet >= quiet_rounds && left.more_soon;
-    if (!left.at_rest.due && !replaced_waits) break;
+  int const count = list_length(indexes);
+  bool due = false;
+  for (int i = 0; i < count; i++) watches[i].quiet = 0;
+  for (int round = 0; round < 2 * rest_rounds_max; round++) {
+    int least_quiet = rest_rounds_max;
+    due = *more = false;
+    for (int i = 0; i < count; i++) {
+      least_quiet = std::min(least_quiet, watches[i].quiet);
+      if (!watches[i].due) continue;
+      due = true;
+      *more = *more || watches[i].quiet < rest_rounds_max;
+    }
+    bool const replaced_waits = left.more_soon && least_quiet >= quiet_rounds && least_quiet < rest_rounds_max;
+    if (due ? !*more : !replaced_waits) break;
     sleep_a_round(wait_ms);
-    uint64_t const before = left.at_rest.rows_come;
-    left = serve_once(indexes, quiet >= quiet_rounds);
-    quiet = left.at_rest.rows_come == before ? quiet + 1 : 0;
+    left = serve_once(indexes, watches);
   }
-  *more = left.at_rest.due && quiet < rest_rounds_max;
-  return left.at_rest.due ? GetCurrentTimestamp() + unrested_us : left.next_look;
+  return due ? GetCurrentTimestamp() + unrested_us : left.next_look;
 }
 
 TimestampTz work_once(Oid first, bool* more) {
@@ -393,10 +419,12 @@ TimestampTz work_once(Oid first, bool* more) {
   List* const indexes = list_indexes(first, &has_extension);
   if (!has_extension) return GetCurrentTimestamp() + no_extension_us;
   idle();
-  Rest left = serve_once(indexes, false);
+  auto* watches = static_cast<IndexWatch*>(
+      MemoryContextAllocZero(TopMemoryContext, sizeof(IndexWatch) * size_t(list_length(indexes) + 1)));
+  Rest left = serve_once(indexes, watches);
   for (int round = 0; left.more_soon && round < idle_rounds_max; round++) {
     sleep_a_round(std::max(settings.auto_flush_interval_ms, 1));
-    left = serve_once(indexes, false);
+    left = serve_once(indexes, watches);
   }
   TimestampTz next_look = collect_versions_due();
   next_look = std::min(next_look, expire_claims_due());
@@ -405,7 +433,8 @@ TimestampTz work_once(Oid first, bool* more) {
   StartTransactionCommand();
   next_look = std::min(next_look, sweep_failures());
   CommitTransactionCommand();
-  next_look = std::min(next_look, *more ? left.next_look : serve_at_rest(indexes, left, more));
+  next_look = std::min(next_look, *more ? left.next_look : serve_at_rest(indexes, watches, left, more));
+  pfree(watches);
   list_free(indexes);
   return next_look;
 }

@@ -6,6 +6,7 @@ namespace {
 struct Visit {
   Oid database;
   TimestampTz at;
+  GrowingSizes growing;
 };
 
 struct Schedule {
@@ -40,7 +41,7 @@ Visit* visit_of(Oid database, bool make) {
     if (schedule->visits[i].database == database) return &schedule->visits[i];
   if (!make || schedule->visit_count == scheduled_databases_max) return nullptr;
   Visit* const fresh = &schedule->visits[schedule->visit_count++];
-  *fresh = {database, DT_NOEND};
+  *fresh = {database, DT_NOEND, {0, 0}};
   return fresh;
 }
 
@@ -83,6 +84,35 @@ void begin_visit(Oid database, TimestampTz at) {
 
 void end_visit(TimestampTz begun, TimestampTz at) {
   change_visit(MyDatabaseId, [begun, at](TimestampTz old) { return old == begun ? at : Min(old, at); });
+}
+
+void note_growing(GrowingSizes const& sizes) {
+  if (!schedule) return;
+  SpinLockAcquire(&schedule->lock);
+  if (Visit* const visit = visit_of(MyDatabaseId, true)) visit->growing = sizes;
+  SpinLockRelease(&schedule->lock);
+}
+
+GrowingSizes growing_elsewhere(Oid* owner) {
+  GrowingSizes sizes{0, 0};
+  *owner = InvalidOid;
+  if (!schedule) return sizes;
+  SpinLockAcquire(&schedule->lock);
+  for (int i = 0; i < schedule->visit_count; i++) {
+    Visit const& visit = schedule->visits[i];
+    if (visit.database == MyDatabaseId) continue;
+    sizes.total += visit.growing.total;
+    if (visit.growing.largest <= sizes.largest) continue;
+    sizes.largest = visit.growing.largest;
+    *owner = visit.database;
+  }
+  SpinLockRelease(&schedule->lock);
+  return sizes;
+}
+
+void visit_now(Oid database) {
+  TimestampTz const now = GetCurrentTimestamp();
+  change_visit(database, [now](TimestampTz old) { return Min(old, now); });
 }
 
 TimestampTz next_visit(Oid database) {
