@@ -1,4 +1,4 @@
-# Sourced by run and churn, which set $here: build_bench TARGET builds a program into $build.
+# Sourced by run, churn and life, which set $here: build_bench TARGET builds a program into $build.
 root=$(cd "$here/../.." && pwd)
 build=${STRATA_BENCH_BUILD:-$root/build/bench}
 

@@ -45,12 +45,20 @@ int run(int argc, char** argv) {
             << "\nsettings: " << (server ? server->settings_text() : "of the server given by --dsn") << "\n\n";
   std::vector<SoakResult> results;
   bool all_good = true;
-  for (std::string const& engine : options.engines) {
-    check_interrupted();
-    results.push_back(run_soak(engine, options, dsn));
-    all_good = all_good && results.back().failure.empty();
+  auto report = [&] {
     std::cout << "\n" << soak_summary(results, options.dim) << std::endl;
     if (!options.csv_path.empty()) std::ofstream(options.csv_path) << soak_csv(results, options.dim);
+    for (SoakResult const& result : results) all_good = all_good && result.failure.empty();
+  };
+  if (options.slice_seconds > 0) {
+    results = run_soaks_in_turns(options, dsn);
+    report();
+  } else {
+    for (std::string const& engine : options.engines) {
+      check_interrupted();
+      results.push_back(run_soak(engine, options, dsn));
+      report();
+    }
   }
   return all_good ? 0 : 1;
 }

@@ -15,29 +15,76 @@ class SoakRun {
   SoakRun(SqlEngineSpec spec, SoakOptions const& options, std::string const& dsn)
       : spec_(std::move(spec)),
         options_(options),
-        stage_(options, dsn, "strata_soak_" + spec_.extension),
+        stage_(options, dsn, "strata_soak_" + spec_.method),
         random_(options.seed + 77) {
     stage_.latencies_ns.resize(4);
     result_.name = spec_.name;
   }
 
   SoakResult run() {
-    try {
-      if (make_database()) {
-        Connection connection(stage_.dsn, stage_.database);
-        load_and_build(connection);
-        tune();
-        churn(connection);
-        compare_with_fresh(connection);
-      }
-    } catch (std::exception const& error) {
-      result_.failure = error.what();
+    prepare();
+    begin();
+    while (take_turn(stage_.churn_seconds())) {
     }
-    if (!interrupted) drop_database();
+    return end();
+  }
+
+  // False when this engine takes no part.
+  bool prepare() {
+    return guarded([&] {
+      if (!make_database()) return;
+      connection_ = std::make_unique<Connection>(stage_.dsn, stage_.database);
+      load_and_build(*connection_);
+      tune();
+    });
+  }
+
+  // Starts the sessions; they do nothing before the first turn.
+  void begin() {
+    stage_.is_on_turn = false;
+    stage_.clock.restart();
+    stage_.clock.stop();
+    guarded([&] { start_sessions(); });
+  }
+
+  // Lets them work for so long. Returns whether they have more to do.
+  bool take_turn(double seconds) {
+    guarded([&] { work_for(seconds); });
+    return runs() && stage_.clock.seconds() < stage_.churn_seconds();
+  }
+
+  SoakResult end() {
+    stage_.stop = true;
+    for (std::thread& thread : threads_) thread.join();
+    guarded([&] {
+      result_.vacuum_seconds = stage_.vacuum_seconds;
+      result_.vacuums = stage_.vacuums;
+      if (stage_.error) std::rethrow_exception(stage_.error);
+      check_interrupted();
+      compare_with_fresh(*connection_);
+    });
+    connection_.reset();
+    session_.reset();
+    if (!interrupted && result_.skipped.empty()) drop_database();
     return std::move(result_);
   }
 
  private:
+  bool runs() const { return result_.failure.empty() && result_.skipped.empty() && !stage_.stop; }
+
+  // Does nothing once something has failed.
+  template <class Body>
+  bool guarded(Body body) {
+    if (!result_.failure.empty() || !result_.skipped.empty()) return false;
+    try {
+      body();
+    } catch (std::exception const& error) {
+      result_.failure = error.what();
+      stage_.stop = true;
+    }
+    return result_.failure.empty() && result_.skipped.empty();
+  }
+
   bool is_strata() const { return spec_.extension == "strata"; }
 
   bool make_database() {
@@ -145,35 +192,35 @@ class SoakRun {
     });
   }
 
-  void churn(Connection& connection) {
-    SoakSession session(options_, stage_.dsn, stage_.database, stage_.setting);
+  void start_sessions() {
+    session_ = std::make_unique<SoakSession>(options_, stage_.dsn, stage_.database, stage_.setting);
     std::cout << spec_.name << ", " << result_.setting << "\n" << sample_header() << std::flush;
-    last_wal_ = wal_bytes(connection);
-    stage_.clock = Stopwatch();
     if (is_strata()) start([this] { watch_loop(stage_); });
     start([this] { vacuum_loop(stage_); });
     for (uint32_t i = 0; i < options_.clients; ++i) start([this, i] { search_loop(stage_, i); });
     for (uint32_t i = 0; i < options_.writers; ++i) start([this, i] { write_loop(stage_, i); });
-    try {
-      double const end = options_.minutes * 60;
-      for (double next = std::min(end, options_.interval_seconds);;
-           next = std::min(end, next + options_.interval_seconds)) {
-        while (stage_.clock.seconds() < next && !stage_.stop && !interrupted) {
-          std::this_thread::sleep_for(std::chrono::milliseconds(20));
-        }
-        if (stage_.stop || interrupted) break;
-        take_sample(connection, session);
-        if (stage_.clock.seconds() >= end) break;
+  }
+
+  void work_for(double seconds) {
+    double const end = std::min(stage_.churn_seconds(), stage_.clock.seconds() + seconds);
+    double const wal = wal_bytes(*connection_);  // that of others, since the last turn, is not ours
+    if (last_wal_ < 0) last_wal_ = wal;
+    if (wal_at_pause_ >= 0) last_wal_ += wal - wal_at_pause_;
+    for (;;) {
+      stage_.clock.go_on();
+      stage_.is_on_turn = true;
+      double const next = std::min(end, last_time_ + options_.interval_seconds);
+      while (stage_.clock.seconds() < next && !stage_.stop && !interrupted) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
       }
-    } catch (...) {
-      stage_.remember_error();
+      stage_.clock.stop();
+      stage_.is_on_turn = false;
+      if (stage_.stop || interrupted) break;
+      double const now = stage_.clock.seconds();
+      if (now >= last_time_ + options_.interval_seconds || now >= stage_.churn_seconds()) take_sample(*connection_);
+      if (now >= end) break;
     }
-    stage_.stop = true;
-    for (std::thread& thread : threads_) thread.join();
-    result_.vacuum_seconds = stage_.vacuum_seconds;
-    result_.vacuums = stage_.vacuums;
-    if (stage_.error) std::rethrow_exception(stage_.error);
-    check_interrupted();
+    wal_at_pause_ = wal_bytes(*connection_);
   }
 
   static double wal_bytes(Connection& connection) {
@@ -187,7 +234,7 @@ class SoakRun {
     return {percentile(values, 0.5) / 1e3, percentile(values, 0.99) / 1e3};
   }
 
-  void take_sample(Connection& connection, SoakSession& session) {
+  void take_sample(Connection& connection) {
     SoakSample sample;
     double const now = stage_.clock.seconds(), seconds = now - last_time_;
     sample.minute = now / 60;
@@ -226,14 +273,15 @@ class SoakRun {
     {
       Gate::Closed closed(stage_.gate);
       sample.rows = stage_.population.count();
-      sample.recall = recall_of(session, draw_queries(options_.recall_queries));
+      sample.recall = recall_of(*session_, draw_queries(options_.recall_queries));
     }
     stage_.is_checking = false;
     last_time_ = stage_.clock.seconds();  // the check is no part of any interval
     last_written_ = stage_.written;
     last_wal_ = wal_bytes(connection);
     result_.samples.push_back(sample);
-    std::cout << sample_line(sample, options_.dim) << std::flush;
+    std::cout << (options_.slice_seconds > 0 ? spec_.name + "\n" : "") << sample_line(sample, options_.dim)
+              << std::flush;
   }
 
   SoakEnd measure_end(Connection& connection, Matrix const& queries) {
@@ -278,18 +326,40 @@ class SoakRun {
   Stage stage_;
   Generator random_;
   SoakResult result_;
+  std::unique_ptr<Connection> connection_;
+  std::unique_ptr<SoakSession> session_;
   std::vector<std::thread> threads_;
-  double last_time_ = 0, last_wal_ = 0, last_vacuum_seconds_ = 0;
+  double last_time_ = 0, last_wal_ = -1, wal_at_pause_ = -1, last_vacuum_seconds_ = 0;
   uint64_t last_written_ = 0;
 };
 
 }  // namespace
 
+static SqlEngineSpec spec_of(std::string const& engine, uint64_t rows) {
+  return engine == "strata"          ? strata_spec(rows)
+         : engine == "pgvector-hnsw" ? pgvector_hnsw_spec(rows)
+                                     : pgvector_ivfflat_spec(rows);
+}
+
 SoakResult run_soak(std::string const& engine, SoakOptions const& options, std::string const& dsn) {
-  SqlEngineSpec const spec = engine == "strata"          ? strata_spec(options.rows)
-                             : engine == "pgvector-hnsw" ? pgvector_hnsw_spec(options.rows)
-                                                         : pgvector_ivfflat_spec(options.rows);
-  return SoakRun(spec, options, dsn).run();
+  return SoakRun(spec_of(engine, options.rows), options, dsn).run();
+}
+
+std::vector<SoakResult> run_soaks_in_turns(SoakOptions const& options, std::string const& dsn) {
+  std::vector<std::unique_ptr<SoakRun>> runs;
+  for (std::string const& engine : options.engines) {
+    check_interrupted();
+    runs.push_back(std::make_unique<SoakRun>(spec_of(engine, options.rows), options, dsn));
+    runs.back()->prepare();
+  }
+  for (auto& run : runs) run->begin();
+  for (bool more = true; more && !interrupted;) {
+    more = false;
+    for (auto& run : runs) more = run->take_turn(options.slice_seconds) || more;
+  }
+  std::vector<SoakResult> results;
+  for (auto& run : runs) results.push_back(run->end());
+  return results;
 }
 
 }  // namespace strata::bench

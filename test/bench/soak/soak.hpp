@@ -12,7 +12,8 @@ namespace strata::bench {
 struct SoakOptions {
   uint64_t rows = 1000000;
   uint32_t dim = 128;
-  double minutes = 30;  // of each engine
+  double minutes = 30;       // of each engine; of all together when they take turns
+  double slice_seconds = 0;  // of a turn; 0: one engine after the other
   std::vector<std::string> engines = {"strata", "pgvector-ivfflat", "pgvector-hnsw"};
   uint32_t clients = 1;  // that search, each its next query when it has the answer
   uint32_t writers = 1;
@@ -79,6 +80,9 @@ std::string soak_usage();
 
 // Prints each sample when it is there.
 SoakResult run_soak(std::string const& engine, SoakOptions const& options, std::string const& dsn);
+// All engines of the options, in turns of slice_seconds. Who is not on turn neither searches nor writes, but ends the
+// VACUUM it is in, and its background workers go on.
+std::vector<SoakResult> run_soaks_in_turns(SoakOptions const& options, std::string const& dsn);
 
 std::string sample_header();
 std::string sample_line(SoakSample const& sample, uint32_t dim);

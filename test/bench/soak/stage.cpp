@@ -133,8 +133,12 @@ void SoakSession::search_row(float const* row, std::vector<int64_t>* ids) {
   }
 }
 
+double Stage::churn_seconds() const {
+  return options.minutes * 60 / (options.slice_seconds > 0 ? double(options.engines.size()) : 1);
+}
+
 double Stage::place() const {
-  return options.drift * std::min(1.0, clock.seconds() / (options.minutes * 60));
+  return options.drift * std::min(1.0, clock.seconds() / churn_seconds());
 }
 
 Background Stage::background() const {
@@ -144,7 +148,7 @@ Background Stage::background() const {
 }
 
 double Stage::vacuum_seconds_so_far() const {
-  return vacuum_seconds + (vacuum_since < 0 ? 0 : clock.seconds() - vacuum_since);
+  return vacuum_seconds + (vacuum_since < 0 ? 0 : wall.seconds() - vacuum_since);
 }
 
 void Stage::remember_error() {
@@ -163,7 +167,7 @@ void search_loop(Stage& stage, uint32_t client) {
   std::vector<float> row(stage.options.dim);
   std::vector<int64_t> ids;
   while (!stage.stop) {
-    if (stage.is_checking) {
+    if (stage.is_checking || !stage.is_on_turn) {
       pause_ms(1);
       continue;
     }
@@ -183,17 +187,21 @@ void search_loop(Stage& stage, uint32_t client) {
 void write_loop(Stage& stage, uint32_t number) {
   Writer writer(stage, number);
   double const period = stage.options.rate > 0 ? stage.options.batch * stage.options.writers / stage.options.rate : 0;
-  Stopwatch watch;
+  double const begun = stage.clock.seconds();
   uint64_t batches = 0, reported_late = 0;
   while (!stage.stop) {
-    double const due = period * double(batches);
-    if (double const ahead = due - watch.seconds(); ahead > 0) {
+    if (!stage.is_on_turn) {
+      pause_ms(1);
+      continue;
+    }
+    double const due = begun + period * double(batches);
+    if (double const ahead = due - stage.clock.seconds(); ahead > 0) {
       std::this_thread::sleep_for(std::chrono::duration<double>(std::min(ahead, 0.1)));
       if (ahead > 0.1) continue;
     }
     writer.write_batch();
     ++batches;
-    uint64_t const asked = period > 0 ? uint64_t(watch.seconds() / period) : batches;
+    uint64_t const asked = period > 0 ? uint64_t((stage.clock.seconds() - begun) / period) : batches;
     uint64_t const late = asked > batches ? (asked - batches) * stage.options.batch : 0;
     stage.late += late - reported_late;  // wraps when it falls, as the sum does
     reported_late = late;
@@ -205,14 +213,14 @@ void vacuum_loop(Stage& stage) {
   uint64_t vacuumed = 0;
   while (!stage.stop) {
     uint64_t const dead = stage.dead;
-    if (double(dead - vacuumed) < stage.options.vacuum_share * double(stage.options.rows)) {
+    if (!stage.is_on_turn || double(dead - vacuumed) < stage.options.vacuum_share * double(stage.options.rows)) {
       pause_ms(100);
       continue;
     }
     stage.is_vacuuming = true;
     {
       std::lock_guard guard(stage.lock);
-      stage.vacuum_since = stage.clock.seconds();
+      stage.vacuum_since = stage.wall.seconds();
     }
     connection.exec("VACUUM (INDEX_CLEANUP on) items");
     stage.is_vacuuming = false;
@@ -229,6 +237,10 @@ void watch_loop(Stage& stage) {
   connection.prepare("look", "SELECT 1 FROM strata.progress LIMIT 1");
   Stopwatch watch;
   while (!stage.stop) {
+    if (!stage.is_on_turn) {
+      pause_ms(1);
+      continue;
+    }
     stage.is_merging = PQntuples(connection.run_prepared("look", {}).get()) > 0;
     double const before = watch.seconds();
     pause_ms(50);

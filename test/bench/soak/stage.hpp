@@ -35,6 +35,37 @@ class SoakSession : public Session {
   bool local_ = false;
 };
 
+// Time that counts: stands still while another engine is on turn.
+class TurnClock {
+ public:
+  double seconds() const {
+    std::lock_guard guard(lock_);
+    return passed_ + (runs_ ? watch_.seconds() : 0);
+  }
+  void restart() {
+    std::lock_guard guard(lock_);
+    passed_ = 0;
+    watch_ = Stopwatch();
+    runs_ = true;
+  }
+  void stop() {
+    std::lock_guard guard(lock_);
+    if (runs_) passed_ += watch_.seconds();
+    runs_ = false;
+  }
+  void go_on() {
+    std::lock_guard guard(lock_);
+    if (!runs_) watch_ = Stopwatch();
+    runs_ = true;
+  }
+
+ private:
+  mutable std::mutex lock_;
+  double passed_ = 0;
+  Stopwatch watch_;
+  bool runs_ = true;
+};
+
 struct Stage {
   Stage(SoakOptions const& given, std::string server, std::string name)
       : options(given),
@@ -49,20 +80,23 @@ struct Stage {
   DriftingSource source;
   Population population;
   Gate gate;
-  Stopwatch clock;  // started anew when the load begins
+  TurnClock clock;  // started anew when the load begins
+  Stopwatch wall;   // never stands still
 
   std::atomic<bool> stop = false;
+  std::atomic<bool> is_on_turn = true;
   std::atomic<bool> is_checking = false, is_merging = false, is_vacuuming = false;
   std::atomic<uint64_t> written = 0, dead = 0, late = 0;
   std::atomic<uint64_t> merging_ms = 0;
   std::mutex lock;
   std::exception_ptr error;                         // under lock
   double vacuum_seconds = 0;                        // under lock, of finished ones
-  double vacuum_since = -1;                         // under lock, by `clock`; -1: none is running
+  double vacuum_since = -1;                         // under lock, by `wall`; -1: none is running
   uint32_t vacuums = 0;                             // under lock
   std::vector<std::vector<uint64_t>> latencies_ns;  // under lock, of the interval, by Background
 
   double vacuum_seconds_so_far() const;  // under lock
+  double churn_seconds() const;          // of this engine
   double place() const;                  // of the distribution now
   Background background() const;
   void remember_error();

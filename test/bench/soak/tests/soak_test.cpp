@@ -5,6 +5,7 @@
 #include "soak/drift.hpp"
 #include "soak/population.hpp"
 #include "soak/soak.hpp"
+#include "soak/stage.hpp"
 
 namespace strata::bench {
 namespace {
@@ -27,6 +28,29 @@ TEST(Soak, PopulationKeepsWhatIsLive) {
     EXPECT_EQ(population.place(uint64_t(slot)), id == 50 ? 0.5 : 0.0);
   }
   EXPECT_THROW(population.remove(0), std::exception);
+}
+
+TEST(Soak, ClockStandsStillBetweenTurns) {
+  TurnClock clock;
+  clock.restart();
+  clock.stop();
+  double const stopped = clock.seconds();
+  std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  EXPECT_EQ(clock.seconds(), stopped);
+  clock.go_on();
+  std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  EXPECT_GE(clock.seconds(), stopped + 0.005);
+}
+
+TEST(Soak, TurnsShareTheTime) {
+  char name[] = "churn", slice[] = "--slice=5", minutes[] = "--minutes=30";
+  char* arguments[] = {name, slice, minutes};
+  SoakOptions options = parse_soak_options(3, arguments);
+  options.rows = 1000;
+  options.dim = 2;
+  EXPECT_EQ(Stage(options, "", "").churn_seconds(), 600);
+  options.slice_seconds = 0;
+  EXPECT_EQ(Stage(options, "", "").churn_seconds(), 1800);
 }
 
 // Rows of place 1 lie farther from the mean of place 0 than rows of place 0 do.
