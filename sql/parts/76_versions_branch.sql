@@ -4,6 +4,10 @@ CREATE FUNCTION strata.version_branch_row() RETURNS trigger
   AS 'MODULE_PATHNAME', 'strata_version_branch_row' LANGUAGE C;
 COMMENT ON FUNCTION strata.version_branch_row() IS 'writes to a branch';
 
+CREATE FUNCTION strata._branch_born() RETURNS int
+  AS 'MODULE_PATHNAME', 'strata_branch_born' LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION strata._branch_born() IS 'strata_born of new rows of a branch; error where its triggers would not fire';
+
 CREATE FUNCTION strata._make_branch_tables(
     head strata.versioned_table, name name, base strata.version, OUT delta regclass, OUT gone regclass)
   LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -41,7 +45,7 @@ DECLARE
 BEGIN
   EXECUTE format('CREATE TRIGGER strata_branch INSTEAD OF INSERT OR UPDATE OR DELETE ON %s '
                  'FOR EACH ROW EXECUTE FUNCTION strata.version_branch_row()', view);
-  EXECUTE format('ALTER VIEW %s ALTER COLUMN strata_born SET DEFAULT 0', view);
+  EXECUTE format('ALTER VIEW %s ALTER COLUMN strata_born SET DEFAULT strata._branch_born()', view);
   FOR statement IN
     SELECT format('ALTER VIEW %s ALTER COLUMN %I SET DEFAULT %s', view, a.attname, pg_get_expr(d.adbin, d.adrelid))
     FROM pg_attribute a JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum

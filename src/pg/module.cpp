@@ -10,6 +10,7 @@
 #include "pg/rows/tier_keys.hpp"
 #include "pg/settings.hpp"
 #include "pg/version/at_rewrite.hpp"
+#include "pg/version/branch_guard.hpp"
 #include "pg/version/collector.hpp"
 #include "pg/version/history_writer.hpp"
 #include "pg/version/versioned_table.hpp"
@@ -35,4 +36,5 @@ void _PG_init(void) {
   strata::pg::register_visit_requests();
   strata::pg::register_tier_keys();
   strata::pg::register_at_rewrite();
+  strata::pg::register_branch_guard();
 }
