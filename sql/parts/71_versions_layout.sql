@@ -63,7 +63,8 @@ CREATE FUNCTION strata._version_query(head regclass, history regclass, ordinal i
   LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
   AS $$
 DECLARE
-  columns text := strata._columns(head, 't');
+  columns text;
+  newer name[] := '{}';
   base_key text := '';
   no_key text := '';
   result text;
@@ -74,9 +75,14 @@ BEGIN
     INTO base_key, no_key
     FROM unnest(strata._key(head)) WITH ORDINALITY AS u (k, position)
     JOIN pg_attribute a ON a.attrelid = head AND a.attname = k;
+    -- Columns that the table got after the branch was made.
+    SELECT coalesce(array_agg(a.attname), '{}') INTO newer FROM pg_attribute a
+    WHERE a.attrelid = head AND a.attnum > 0 AND NOT a.attisdropped
+      AND NOT EXISTS (SELECT FROM pg_attribute b WHERE b.attrelid = delta AND b.attname = a.attname AND NOT b.attisdropped);
   END IF;
+  columns := strata._columns(head, 't', newer);
   result := format('SELECT %s FROM (SELECT %s%s, 2147483647 AS strata_died FROM %s t UNION ALL SELECT %s%s, t.strata_died FROM %s t',
-                   strata._columns(head, 'u'), columns, base_key, head, columns, base_key, history);
+                   strata._columns(head, 'u', newer), columns, base_key, head, columns, base_key, history);
   IF delta IS NOT NULL THEN
     result := result || format(' UNION ALL SELECT %s%s, 2147483647 FROM %s t', columns, no_key, delta);
   END IF;

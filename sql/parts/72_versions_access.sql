@@ -176,6 +176,37 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION strata._sync_columns(regclass, regclass) IS 'adds the columns that a history lacks';
 
+-- The tables behind a branch are read with the reader's rights where the table has row-level security: its policies hold
+-- for the rows of the branch, and a key that is gone is seen by whoever sees a row of that key. A policy that the branch
+-- cannot have, since it speaks of a newer column, leaves the branch to the owner.
+CREATE FUNCTION strata._sync_branch(head strata.versioned_table, version strata.version) RETURNS void
+  LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+  AS $$
+DECLARE
+  secured boolean := (SELECT relrowsecurity FROM pg_class WHERE oid = head.relid);
+  kinds text[] := CASE WHEN secured THEN '{SELECT}' ELSE '{}' END;
+BEGIN
+  BEGIN
+    PERFORM strata._sync_policies(head.relid, version.delta);
+  EXCEPTION WHEN undefined_column OR undefined_function OR datatype_mismatch THEN
+    EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', version.delta);
+    kinds := '{}';
+  END;
+  IF secured <> (SELECT relrowsecurity FROM pg_class WHERE oid = version.gone) THEN
+    IF secured THEN
+      EXECUTE format('CREATE POLICY strata_key ON %1$s FOR SELECT USING (EXISTS (SELECT FROM %2$s t WHERE %4$s) OR EXISTS (SELECT FROM %3$s t WHERE %4$s))',
+                     version.gone, head.relid, head.history,
+                     strata._key_match(head.relid, 't', (SELECT quote_ident(relname) FROM pg_class WHERE oid = version.gone)));
+    ELSE
+      EXECUTE format('DROP POLICY strata_key ON %s', version.gone);
+    END IF;
+    EXECUTE format('ALTER TABLE %s %s ROW LEVEL SECURITY', version.gone, CASE WHEN secured THEN 'ENABLE' ELSE 'DISABLE' END);
+  END IF;
+  PERFORM strata._sync_privileges(head.relid, version.delta, kinds);
+  PERFORM strata._sync_privileges(head.relid, version.gone, kinds);
+END $$;
+COMMENT ON FUNCTION strata._sync_branch(strata.versioned_table, strata.version) IS 'policies and privileges of the tables behind a branch';
+
 CREATE FUNCTION strata._sync_table("table" regclass) RETURNS void
   LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
   AS $$
@@ -194,6 +225,7 @@ BEGIN
   PERFORM strata._sync_indexes(head.relid, head.history);
   FOR version IN SELECT * FROM strata.version v WHERE v.relid = head.relid AND v.ordinal IS NOT NULL AND v.state = 'live' LOOP
     PERFORM strata._sync_view(head, version);
+    IF version.kind = 'branch' THEN PERFORM strata._sync_branch(head, version); END IF;
   END LOOP;
 END $$;
 COMMENT ON FUNCTION strata._sync_table(regclass) IS 'brings history and versions of a table in line with it';

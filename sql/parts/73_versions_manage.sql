@@ -164,7 +164,10 @@ BEGIN
   SELECT format('%I.%I', space, c.relname), c.relrowsecurity INTO view, secured FROM pg_class c WHERE c.oid = head.relid;
   EXECUTE format('CREATE VIEW %s %s AS %s', view, CASE WHEN secured THEN 'WITH (security_invoker = true)' ELSE '' END,
                  strata._version_query(head.relid, head.history, version.ordinal, version.delta, version.gone));
-  IF version.kind = 'branch' THEN PERFORM strata._make_branch_writable(head, version, view::regclass); END IF;
+  IF version.kind = 'branch' THEN
+    PERFORM strata._make_branch_writable(head, version, view::regclass);
+    IF secured THEN PERFORM strata._sync_branch(head, version); END IF;
+  END IF;
   PERFORM strata._sync_privileges(head.relid, view::regclass, CASE version.kind WHEN 'branch' THEN '{SELECT,INSERT,UPDATE,DELETE}' ELSE '{SELECT}' END::text[]);
 END $$;
 COMMENT ON FUNCTION strata._make_view(strata.versioned_table, strata.version) IS 'creates schema and view of a version';

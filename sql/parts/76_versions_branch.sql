@@ -50,6 +50,7 @@ BEGIN
     SELECT format('ALTER VIEW %s ALTER COLUMN %I SET DEFAULT %s', view, a.attname, pg_get_expr(d.adbin, d.adrelid))
     FROM pg_attribute a JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
     WHERE a.attrelid = head.relid AND a.attgenerated = '' AND a.attname <> 'strata_born'
+      AND EXISTS (SELECT FROM pg_attribute x WHERE x.attrelid = view AND x.attname = a.attname)
   LOOP
     EXECUTE statement;
   END LOOP;

@@ -268,11 +268,20 @@ HeapTuple with_identities(Branch const* branch, HeapTuple tuple, TupleDesc shape
   return tuple;
 }
 
+// Policies say what others than the owner may write; a branch does not ask them.
+void require_no_policies(Oid table, Oid user) {
+  if (is_owner(table, user) || check_enable_rls(table, user, true) != RLS_ENABLED) return;
+  ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+                  errmsg("permission denied to write to a branch of table \"%s\"", get_rel_name(table)),
+                  errdetail("The table has row-level security: its branches are written by its owner alone.")));
+}
+
 // Null: the gate of the table leaves the row out, or as it was.
-HeapTuple write_branch(TriggerData const* data, MemoryContext result_context) {
+HeapTuple write_branch(TriggerData const* data, Oid user, MemoryContext result_context) {
   Relation const view = data->tg_relation;
   TupleDesc const shape = RelationGetDescr(view);
   Branch const* const branch = branch_of(view);
+  require_no_policies(branch->base.table, user);
   if (TRIGGER_FIRED_BY_INSERT(data->tg_event)) {
     MemoryContext const old = MemoryContextSwitchTo(result_context);
     HeapTuple const tuple = with_identities(branch, data->tg_trigtuple, shape);
@@ -308,7 +317,7 @@ STRATA_FUNCTION(version_branch_row) {
   MemoryContext const result_context = CurrentMemoryContext;
   OwnerScope const scope = become(data->tg_relation->rd_rel->relowner, SECURITY_LOCAL_USERID_CHANGE);
   if (SPI_connect() != SPI_OK_CONNECT) elog(ERROR, "SPI_connect failed");
-  HeapTuple const result = write_branch(data, result_context);
+  HeapTuple const result = write_branch(data, scope.user, result_context);
   SPI_finish();
   leave(scope);
   return PointerGetDatum(result);
