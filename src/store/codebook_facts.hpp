@@ -35,7 +35,7 @@ Status gather_codebook_facts(P& pager, Manifest const& manifest, policy::Codeboo
   facts->list_count = lists;
   facts->trained_row_count = epoch->disk.row_count;
   facts->new_row_count = manifest.header.sealed_rows - epoch->disk.hits;
-  uint64_t const wanted = policy::judged_row_count(*facts);
+  uint64_t const wanted = policy::judged_row_count_at_rest(*facts);
   if (facts->new_row_count < wanted) return {};
   auto* header = static_cast<ObjectHeaderDisk*>(pager.allocate(sizeof(ObjectHeaderDisk)));
   size_t const entries_size = (size_t(lists) + 1) * sizeof(format::DirectoryEntryDisk);

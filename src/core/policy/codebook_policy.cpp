@@ -1,5 +1,6 @@
 #include "core/policy/codebook_policy.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/base/limits.hpp"
@@ -19,6 +20,7 @@ constexpr double skew_usual = 1.5;       // at a training that did not record it
 constexpr double drift_factor_at_rest = 1.03;
 constexpr double lopsided_factor_at_rest = 1.1;
 constexpr uint64_t judged_fraction = 4;
+constexpr uint64_t judged_fraction_at_rest = 6;
 constexpr uint64_t judged_rows_per_list = 8;
 
 size_t plan_size(uint32_t dim, uint64_t rows, uint32_t lists) {
@@ -100,8 +102,7 @@ EpochDecision decide_epoch_at_rest(CodebookFacts const& facts) {
   if (best > 0 && best * 3 <= now * 2 && facts.row_count * 3 <= facts.trained_row_count * 2) {
     return {true, EpochReason::shrunk};
   }
-  uint64_t half = facts.trained_row_count / 2, judged = judged_row_count(facts);
-  if (facts.new_row_count < (half > judged ? half : judged)) return decision;
+  if (facts.new_row_count < judged_row_count_at_rest(facts)) return decision;
   if (facts.new_mean_residual2 > drift_factor_at_rest * facts.trained_mean_residual2) {
     return {true, EpochReason::drift};
   }
@@ -112,8 +113,11 @@ EpochDecision decide_epoch_at_rest(CodebookFacts const& facts) {
 }
 
 uint64_t judged_row_count(CodebookFacts const& facts) {
-  uint64_t fraction = facts.trained_row_count / judged_fraction, listed = facts.list_count * judged_rows_per_list;
-  return fraction > listed ? fraction : listed;
+  return std::max(facts.trained_row_count / judged_fraction, facts.list_count * judged_rows_per_list);
+}
+
+uint64_t judged_row_count_at_rest(CodebookFacts const& facts) {
+  return std::max(facts.trained_row_count / judged_fraction_at_rest, facts.list_count * judged_rows_per_list);
 }
 
 double list_skew(std::span<uint32_t const> row_counts) {

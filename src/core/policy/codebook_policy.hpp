@@ -93,16 +93,19 @@ struct EpochDecision {
   EpochReason reason;
 };
 
-// New rows that drift and lopsidedness are judged on, at least.
+// New rows that drift and lopsidedness are judged on, at least; at rest fewer do.
 uint64_t judged_row_count(CodebookFacts const& facts);
+uint64_t judged_row_count_at_rest(CodebookFacts const& facts);
 
 // Drift and lopsidedness are judged on at least a quarter of the rows of the training, and 8 rows a list: noise decides
 // nothing, and data that no codebook fits better are trained again only as often as a quarter of them is new.
 EpochDecision decide_epoch(CodebookFacts const& facts);
 
 // The same for an index at rest. Due besides: a fifth more lists, or a third fewer, would be best, and the number of
-// rows has changed as much; or half of the rows are new, and lie a little farther from their centroids, or in less even
-// lists, than those at the training. None of it can be due again before as many rows have come or gone.
+// rows has changed as much; or a sixth of the rows are new, and lie a little farther from their centroids, or in less
+// even lists, than those at the training. (A codebook trained while all rows were being replaced keeps lists for those
+// that left: with a sixth of them lost, a search scans a fifth more codes.) None of it can be due again before as many
+// rows have come or gone.
 EpochDecision decide_epoch_at_rest(CodebookFacts const& facts);
 
 // For people: "rows have outgrown the lists of the codebook".

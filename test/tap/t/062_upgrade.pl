@@ -41,10 +41,13 @@ my %questions = (
     'nearest rows of a version' => 'SELECT id, note FROM items_v1.items ORDER BY v <-> test_vector(3, 16) LIMIT 20',
     'nearest rows of a branch' => 'SELECT id, note FROM items_exp.items ORDER BY v <-> test_vector(3, 16) LIMIT 20',
     'nearest cold rows' => 'SELECT id FROM past ORDER BY v <-> test_vector(3, 16) LIMIT 20',
-    'segments' => q{SELECT index, id, kind, state, rows, deleted_rows, lists, epoch, tier FROM strata.segments ORDER BY 1, 2},
-    'versions' => q{SELECT "table", name, kind, parent, created_at, comment, rows, state FROM strata.versions ORDER BY 1, 2},
+    'segments' => 'SELECT index, id, kind, state, rows, deleted_rows, lists, epoch, tier '
+      . 'FROM strata.segments ORDER BY 1, 2',
+    'versions' => 'SELECT "table", name, kind, parent, created_at, comment, rows, state '
+      . 'FROM strata.versions ORDER BY 1, 2',
     'tier policies' => 'SELECT to_jsonb(p) FROM strata.tier_policies AS p',
-    'files of the indexes' => q{SELECT relname, pg_relation_size(oid) FROM pg_class WHERE relname ~ '^(items|past)_v' ORDER BY 1},
+    'files of the indexes' =>
+      q{SELECT relname, pg_relation_size(oid) FROM pg_class WHERE relname ~ '^(items|past)_v' ORDER BY 1},
 );
 my %answers = map { $_ => sql($old, "SET enable_seqscan = off; $questions{$_}") } keys %questions;
 like($answers{segments}, qr/cold/, 'some rows are cold');
@@ -72,7 +75,8 @@ sql($new, 'INSERT INTO seen SELECT i, array[i, i, i, i]::real[]::vector FROM gen
 is(sql($new, 'SELECT count(*) FROM seen'), '600', 'the gate knows what it let through');
 sql($new, q{CALL strata.rollback_to('items', 'v1')});
 is(sql($new, q{SELECT count(*) FROM strata.diff('items', 'v1')}), '0', 'rollback');
-is(sql($new, q{SELECT strata.merge_branch('items', 'exp', on_conflict => 'branch') IS NOT NULL}), 't', 'merge of a branch');
+my $merge = q{SELECT strata.merge_branch('items', 'exp', on_conflict => 'branch') IS NOT NULL};
+is(sql($new, $merge), 't', 'merge of a branch');
 sql($new, <<'SQL');
 INSERT INTO past SELECT i, test_vector(i, 16) FROM generate_series(7001, 9000) AS i;
 DELETE FROM past WHERE id <= 2000;

@@ -152,6 +152,7 @@ TEST(CodebookPolicy, ShrinkingToASixteenth) {
 CodebookFacts rested() {
   CodebookFacts facts = settled();
   facts.best_list_count = 1095;
+  facts.new_row_count = 16665;  // fewer than a sixth
   return facts;
 }
 
@@ -191,13 +192,13 @@ TEST(CodebookPolicyAtRest, ListsFollowTheRows) {
 
 TEST(CodebookPolicyAtRest, OtherRowsAreNoticedEarlier) {
   CodebookFacts facts = rested();
-  facts.new_row_count = 50000;
+  facts.new_row_count++;
   expect_at_rest(facts, true, EpochReason::drift);
   facts.new_mean_residual2 = 2.05;
   expect_at_rest(facts, false, EpochReason::fits);
   facts.now_list_skew = 1.33;
   expect_at_rest(facts, true, EpochReason::lopsided);
-  facts.new_row_count = 49999;
+  facts.new_row_count--;
   expect_at_rest(facts, false, EpochReason::fits);
 }
 
