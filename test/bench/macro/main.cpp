@@ -121,7 +121,7 @@ int run_benchmark(Options const& options) {
   Facts const facts = collect_facts(options, data, server ? &*server : nullptr, needs_server ? dsn : "");
   for (auto const& [name, value] : facts) std::cout << name << ": " << value << "\n";
   std::cout << std::endl;
-  Workbench const bench{options, data.base, data.queries, data.tasks, data.labels, dsn};
+  Workbench const bench{options, data.base, data.queries, data.tasks, data.labels, dsn, server ? &*server : nullptr};
   std::vector<EngineResult> results;
   bool all_good = true;
   for (std::string const& name : options.engines) {

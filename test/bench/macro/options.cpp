@@ -224,7 +224,18 @@ void add_write_options(OptionTable& table) {
                     }}});
 }
 
+Restart parse_restart(std::string const& name) {
+  if (name == "cold") return Restart::cold;
+  if (name == "small") return Restart::small;
+  throw Failure("--restart needs a list of cold and small, not \"", name, "\"");
+}
+
 void add_server_options(OptionTable& table) {
+  table.push_back({"--restart",
+                   {"LIST", "search again after a restart: cold (empty caches), small (shared_buffers = index / 10)",
+                    [](Options& o, std::string const& v) {
+                      for (std::string const& part : split(v, ',')) o.restarts.push_back(parse_restart(part));
+                    }}});
   table.push_back({"--dsn",
                    {"TEXT", "use this server (databases strata_bench_* are made and dropped there)",
                     [](Options& o, std::string const& v) { o.dsn = v; }}});
@@ -289,6 +300,7 @@ void check_whole(Options& options) {
     options.query_limit = 0;
     if (!options.truth_path.empty()) throw Failure("--truth goes with --query, not with held-out rows");
   }
+  if (!options.restarts.empty() && !options.dsn.empty()) throw Failure("--restart needs a private server, not --dsn");
   double sum = 0;
   for (double share : options.filter_shares) sum += share;
   if (sum > 1) throw Failure("the shares of --filter add up to more than 1");

@@ -19,6 +19,12 @@ struct Sweep {
   std::vector<std::string> values;
 };
 
+// How the private server is started again, to search once more.
+enum class Restart {
+  cold,   // its files dropped from the cache of the operating system, as far as that can be asked for
+  small,  // shared_buffers a tenth of the index
+};
+
 // --with engine:option=value and --after-build engine:sql
 struct EngineText {
   std::string engine;
@@ -49,6 +55,7 @@ struct Options {
   Column column = Column::vector;
   std::string storage;  // of the vector column; empty: the type's own
   double settle_seconds = 0;
+  std::vector<Restart> restarts;
   uint64_t faiss_lists = 0;
   uint64_t faiss_codes = 0;
   // writes

@@ -175,6 +175,31 @@ void PrivateServer::start() {
   running_pid = pid_;
 }
 
+void PrivateServer::restart(uint64_t shared_buffers_mb, bool drops_caches) {
+  uint64_t const usual = options_.shared_buffers_mb;
+  std::string const settings = settings_text_;  // of the first start: what the report names
+  stop();
+  if (drops_caches) drop_caches();
+  if (shared_buffers_mb != 0) options_.shared_buffers_mb = shared_buffers_mb;
+  settings_text_.clear();
+  start();
+  options_.shared_buffers_mb = usual;
+  settings_text_ = settings;
+  wait_until_ready();
+}
+
+// Dirty pages stay in the cache, so everything is written first. Whole pages of a file that nobody maps are dropped.
+void PrivateServer::drop_caches() const {
+  ::sync();
+  for (auto const& entry : std::filesystem::recursive_directory_iterator(directory_ + "/data")) {
+    if (!entry.is_regular_file()) continue;
+    int const file = ::open(entry.path().c_str(), O_RDONLY | O_CLOEXEC);
+    if (file < 0) continue;
+    ::posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED);
+    ::close(file);
+  }
+}
+
 void PrivateServer::wait_until_ready() {
   for (int attempt = 0; attempt < 600; ++attempt) {
     int status = 0;

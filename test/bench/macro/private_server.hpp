@@ -25,6 +25,9 @@ class PrivateServer {
   PrivateServer& operator=(PrivateServer const&) = delete;
 
   std::string dsn() const;
+  // Stops the server and starts it again, with other shared_buffers when not 0. Connections must be closed.
+  // `drops_caches`: meanwhile the operating system is asked to forget the pages of its files.
+  void restart(uint64_t shared_buffers_mb, bool drops_caches);
   std::string const& settings_text() const { return settings_text_; }
 
   // For a signal handler: asks the running server, if any, to stop at once.
@@ -36,6 +39,7 @@ class PrivateServer {
   void start();
   void wait_until_ready();
   void stop();
+  void drop_caches() const;
   void remove_directories();
   std::string log_tail() const;
 

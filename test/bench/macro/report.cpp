@@ -120,6 +120,18 @@ std::string engine_tables(EngineResult const& result) {
   for (std::string const& note : result.notes) text += "note: " + note + "\n";
   text += "\n";
   for (Question const& question : questions_of(result)) text += search_table(result, question);
+  if (!result.restarts.empty()) {
+    TextTable table({"after a restart", "k", "recall", "q/s", "p50 us", "p95 us", "p99 us", "cpu us/q",
+                     "index blocks read/q", "table blocks read/q"});
+    for (RestartResult const& point : result.restarts) {
+      table.add({point.how, std::to_string(point.k), format_number(point.recall.mean, 4),
+                 format_short(point.speed.queries_per_second), format_number(point.speed.p50_us, 0),
+                 format_number(point.speed.p95_us, 0), format_number(point.speed.p99_us, 0),
+                 format_number(point.speed.cpu_us_per_query, 0), format_short(point.index_blocks),
+                 format_short(point.table_blocks)});
+    }
+    text += table.str() + "\n";
+  }
   if (!result.writes.empty()) {
     TextTable table({"insert", "clients", "rows", "us/row", "without index", "ratio"});
     for (WriteResult const& write : result.writes) {

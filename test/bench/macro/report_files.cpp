@@ -77,6 +77,21 @@ std::string json_point(SearchPoint const& point) {
       .str();
 }
 
+std::string json_restart(RestartResult const& point) {
+  return JsonObject()
+      .text("how", point.how)
+      .number("k", point.k)
+      .number("recall", point.recall.mean)
+      .number("queries_per_second", point.speed.queries_per_second)
+      .number("p50_us", point.speed.p50_us)
+      .number("p95_us", point.speed.p95_us)
+      .number("p99_us", point.speed.p99_us)
+      .number("cpu_us_per_query", point.speed.cpu_us_per_query)
+      .number("index_blocks_read_per_query", point.index_blocks)
+      .number("table_blocks_read_per_query", point.table_blocks)
+      .str();
+}
+
 std::string json_write(WriteResult const& write) {
   return JsonObject()
       .text("how", write.how)
@@ -109,6 +124,7 @@ std::string json_engine(EngineResult const& result) {
       .number("index_bytes", double(result.index_bytes))
       .number("raw_bytes", double(result.raw_bytes))
       .raw("points", json_list(result.points, json_point))
+      .raw("restarts", json_list(result.restarts, json_restart))
       .raw("writes", json_list(result.writes, json_write))
       .raw("vacuums", json_list(result.vacuums, json_vacuum))
       .str();

@@ -39,6 +39,16 @@ struct VacuumResult {
   double vacuum_seconds = 0;
 };
 
+// One pass over the queries with default settings, by one client, after a restart of the server.
+struct RestartResult {
+  std::string how;
+  uint32_t k = 0;
+  Recall recall;
+  Speed speed;
+  double index_blocks = 0;  // read into shared buffers, a query
+  double table_blocks = 0;  // the same of the table and its TOAST table
+};
+
 struct EngineResult {
   std::string name;
   std::string version;
@@ -51,6 +61,7 @@ struct EngineResult {
   int64_t index_bytes = -1;
   int64_t raw_bytes = 0;
   std::vector<SearchPoint> points;
+  std::vector<RestartResult> restarts;
   std::vector<WriteResult> writes;
   std::vector<VacuumResult> vacuums;
 };

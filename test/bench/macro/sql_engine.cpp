@@ -11,6 +11,7 @@
 #include "macro/failure.hpp"
 #include "macro/progress.hpp"
 #include "macro/sql_writes.hpp"
+#include "macro/text_table.hpp"
 
 namespace strata::bench {
 namespace {
@@ -115,9 +116,13 @@ class SqlRun {
   EngineResult run() {
     try {  // what was measured before an error is kept
       if (make_database()) {
+        {
+          Connection connection(bench_.dsn, database_);
+          load_and_build(connection);
+          search_all(connection);
+        }
+        search_after_restarts();
         Connection connection(bench_.dsn, database_);
-        load_and_build(connection);
-        search_all(connection);
         run_writes(connection);
       }
     } catch (std::exception const& error) {
@@ -276,6 +281,59 @@ class SqlRun {
       progress_point(spec_.name, point);
     }
     return point.recall.mean >= bench_.options.stop_recall || point.recall.queries < queries;
+  }
+
+  struct BlocksRead {
+    double index, table;
+  };
+  // Counters of the server so far. A session adds its own when it ends.
+  BlocksRead blocks_read() {
+    Connection connection(bench_.dsn, database_);
+    std::string const others =
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    for (int attempt = 0; attempt < 200 && connection.number(others) > 0; ++attempt)
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    return {connection.number("SELECT idx_blks_read FROM pg_statio_user_indexes WHERE indexrelname = 'items_v'"),
+            connection.number("SELECT heap_blks_read + coalesce(toast_blks_read, 0) + coalesce(tidx_blks_read, 0) "
+                              "FROM pg_statio_user_tables WHERE relname = 'items'")};
+  }
+
+  // One pass over the queries with default settings for each k, after each kind of restart.
+  void search_after_restarts() {
+    if (bench_.options.restarts.empty()) return;
+    for (Restart const restart : bench_.options.restarts) {
+      for (Task const& task : bench_.tasks) {
+        if (!task.is_filtered()) search_after(restart, task);
+      }
+    }
+    bench_.server->restart(0, false);
+  }
+
+  void search_after(Restart restart, Task const& task) {
+    bool const cold = restart == Restart::cold;
+    uint64_t const tenth_mb = std::max<uint64_t>(uint64_t(result_.index_bytes) / 10 >> 20, 1);
+    uint32_t const queries = uint32_t(bench_.queries.rows());
+    bench_.server->restart(cold ? 0 : tenth_mb, cold);
+    RestartResult point;
+    point.how = cold ? "cold" : concat("shared_buffers = ", tenth_mb, "MB");
+    point.k = task.k;
+    // With few buffers the state that lasts is wanted, not the first reading: a pass before fills them.
+    if (!cold) {
+      SqlSession session(bench_, database_, task, {});
+      Speed ignored;
+      measure_pass(session, task.judge, queries, &ignored);
+    }
+    BlocksRead const before = blocks_read();
+    {
+      SqlSession session(bench_, database_, task, {});
+      point.recall = measure_pass(session, task.judge, queries, &point.speed);
+    }
+    BlocksRead const after = blocks_read();
+    point.index_blocks = (after.index - before.index) / queries;
+    point.table_blocks = (after.table - before.table) / queries;
+    result_.restarts.push_back(point);
+    progress(spec_.name, ": ", point.how, ", k=", task.k, ": ", format_short(point.speed.queries_per_second), " q/s, ",
+             format_short(point.index_blocks), " index blocks read a query");
   }
 
   void run_writes(Connection& connection) {

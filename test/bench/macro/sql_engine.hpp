@@ -19,6 +19,7 @@ struct Workbench {
   std::vector<Task> const& tasks;
   std::vector<int32_t> const& labels;  // of the base rows; empty when no task has a filter
   std::string dsn;
+  PrivateServer* server = nullptr;  // null: a server of others, which is not restarted
 };
 
 struct SqlEngineSpec {

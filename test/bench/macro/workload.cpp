@@ -28,6 +28,19 @@ double percentile(std::vector<uint64_t>& values, double share) {
 
 using Clock = std::chrono::steady_clock;
 
+namespace {
+
+// `each`: the recall of every query that was asked.
+void sum_up(std::vector<double>& each, Recall& recall) {
+  recall.queries = uint32_t(each.size());
+  recall.mean /= double(each.size());
+  std::sort(each.begin(), each.end());
+  size_t const decile = std::max<size_t>(1, each.size() / 10);
+  for (size_t i = 0; i < decile; ++i) recall.lowest_decile += each[i] / double(decile);
+}
+
+}  // namespace
+
 Recall measure_recall(Session& session, RecallJudge const& judge, uint32_t query_count, double seconds) {
   Recall recall;
   std::vector<double> each;
@@ -40,11 +53,36 @@ Recall measure_recall(Session& session, RecallJudge const& judge, uint32_t query
     recall.mean += each.back();
     recall.short_answers += ids.size() < judge.k();
   }
-  recall.queries = uint32_t(each.size());
-  recall.mean /= double(each.size());
-  std::sort(each.begin(), each.end());
-  size_t const decile = std::max<size_t>(1, each.size() / 10);
-  for (size_t i = 0; i < decile; ++i) recall.lowest_decile += each[i] / double(decile);
+  sum_up(each, recall);
+  return recall;
+}
+
+Recall measure_pass(Session& session, RecallJudge const& judge, uint32_t query_count, Speed* speed) {
+  Recall recall;
+  std::vector<double> each;
+  std::vector<uint64_t> latencies;
+  std::vector<int64_t> ids;
+  uint64_t spent = 0;
+  int64_t const cpu_before = session.cpu_ns();
+  for (uint32_t query = 0; query < query_count; ++query) {
+    check_interrupted();
+    Clock::time_point const start = Clock::now();
+    session.search(query, &ids);
+    latencies.push_back(uint64_t(std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - start).count()));
+    spent += latencies.back();
+    each.push_back(judge.recall(query, ids));
+    recall.mean += each.back();
+    recall.short_answers += ids.size() < judge.k();
+  }
+  int64_t const cpu_after = session.cpu_ns();
+  sum_up(each, recall);
+  *speed = Speed{};
+  speed->queries = query_count;
+  speed->queries_per_second = double(query_count) * 1e9 / double(std::max<uint64_t>(spent, 1));
+  speed->p50_us = percentile(latencies, 0.50) / 1e3;
+  speed->p95_us = percentile(latencies, 0.95) / 1e3;
+  speed->p99_us = percentile(latencies, 0.99) / 1e3;
+  if (cpu_before >= 0 && cpu_after >= 0) speed->cpu_us_per_query = double(cpu_after - cpu_before) / 1e3 / query_count;
   return recall;
 }
 

@@ -39,6 +39,9 @@ struct Speed {
   uint64_t queries = 0;
 };
 
+// One pass over all queries: its recall, and its times in `speed`.
+Recall measure_pass(Session& session, RecallJudge const& judge, uint32_t query_count, Speed* speed);
+
 // Every client sends its next query when it has the answer to the last one, until `seconds` are over. Clients start at
 // different queries. An error of any client stops all and is thrown.
 Speed measure_speed(OpenSession const& open, uint32_t clients, double seconds, uint32_t query_count);

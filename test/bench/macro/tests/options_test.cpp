@@ -36,6 +36,8 @@ TEST(CommandLine, RefusesWhatItDoesNotUnderstand) {
   EXPECT_FAILS(parse({"--sweep", "strata:x"}), "--sweep needs the form");
   EXPECT_FAILS(parse({"--generate", "uniform"}), "--output");
   EXPECT_FAILS(parse({"--base", "a", "--queries", "5", "--filter", "0.9,0.2"}), "more than 1");
+  EXPECT_FAILS(parse({"--base", "a", "--queries", "5", "--restart", "warm"}), "cold and small");
+  EXPECT_FAILS(parse({"--base", "a", "--queries", "5", "--restart", "cold", "--dsn", "x"}), "private server");
   EXPECT_FAILS(parse({"--base", "a", "--queries", "5", "--truth", "t"}), "--truth goes with --query");
 }
 

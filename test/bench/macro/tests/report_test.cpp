@@ -97,6 +97,21 @@ TEST(Report, FiltersAreComparedWithTheSameFilter) {
   EXPECT_PRED2(contains, ratio_tables({ours, other}), "1.00 %");
 }
 
+TEST(Report, SearchesAfterARestartSayWhatTheyRead) {
+  EngineResult result = engine("strata", 5);
+  result.definition = "CREATE INDEX";
+  EXPECT_FALSE(contains(engine_tables(result), "after a restart"));
+  RestartResult point;
+  point.how = "cold";
+  point.k = 10;
+  point.index_blocks = 12.5;
+  result.restarts.push_back(point);
+  EXPECT_PRED2(contains, engine_tables(result), "after a restart");
+  EXPECT_PRED2(contains, engine_tables(result), "12.5");
+  EXPECT_PRED2(contains, json_report({}, {result}), R"("how": "cold", "k": 10)");
+  EXPECT_PRED2(contains, json_report({}, {result}), R"("index_blocks_read_per_query": 12.5)");
+}
+
 TEST(Report, JsonEscapesAndMarksUnknowns) {
   EngineResult result = engine("a\"b\\c\nd", 5);
   std::string const json = json_report({{"command", "x \"y\""}}, {result});
