@@ -1,11 +1,13 @@
 #include "pg/worker/maintenance.hpp"
 
 #include "pg/am/am_options.hpp"
+#include "pg/am/index_stats.hpp"
 #include "pg/inspect/index_access.hpp"
 #include "pg/settings.hpp"
 #include "pg/worker/schedule.hpp"
 #include "pg/worker/window.hpp"
 #include "pg/worker/worker.hpp"
+#include "store/outlook.hpp"
 
 namespace strata::pg {
 namespace {
@@ -156,6 +158,26 @@ void seal_after_import(Relation heap) {
   list_free(indexes);
 }
 
+namespace {
+
+// What VACUUM leaves undone, because it is much, too young, or still to be read by somebody, is a worker's: after the
+// last insert nobody else looks for long.
+void call_for_the_rest(Relation index, Relation heap, store::MaintainOptions const& options, MemoryContext context) {
+  if (settings.auto_flush_interval_ms == 0 || is_private(index)) return;
+  PgPager pager(index, heap, PageAccess::random, MAIN_FORKNUM, context);
+  store::RestOutlook at_rest;
+  report(store::look_at_rest(pager, options, &at_rest));
+  store::Outlook outlook;
+  report(store::look_ahead(pager, options, &outlook));
+  if (!at_rest.due && outlook.growing_rows < options.min_seal_rows && index_stats(index).waiting_count == 0) return;
+  if (has_schedule())
+    visit_no_later_than(GetCurrentTimestamp());
+  else
+    request_worker(index);
+}
+
+}  // namespace
+
 void maintain_in_vacuum(Relation index, Relation heap) {
   if (IsParallelWorker()) return;
   store::MaintainOptions options = maintain_options(index);
@@ -175,6 +197,7 @@ void maintain_in_vacuum(Relation index, Relation heap) {
     MemoryContextReset(context);
     vacuum_delay(false);
   }
+  call_for_the_rest(index, heap, options, context);
   MemoryContextDelete(context);
 }
 

@@ -87,7 +87,9 @@ void request_worker(Relation index) {
   if (settings.max_workers == 0 || RecoveryInProgress() || IsBinaryUpgrade || IsParallelWorker()) return;
   Oid const index_oid = RelationGetRelid(index);
   if (is_private(index) || is_taken(index_tag(index_oid))) return;
-  if (next_try({index_oid, maintenance_job}) > GetCurrentTimestamp()) return;
+  // VACUUM, whose snapshots hold nothing back, leaves that question to the worker.
+  bool const reads_tables = !IsInParallelMode() && !(MyProc->statusFlags & PROC_IN_VACUUM);
+  if (reads_tables && next_try({index_oid, maintenance_job}) > GetCurrentTimestamp()) return;
   // No place for it: the next look, VACUUM, or the inserter itself will do.
   start_worker({MyDatabaseId, index_oid});
 }

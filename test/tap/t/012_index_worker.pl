@@ -62,6 +62,14 @@ is(sql($node, "SELECT strata.flush('items_v') >= 0"), 't', 'the index can be flu
 is(sql($node, "SELECT heap_rows FROM strata.verify('items_v', true)"), sql($node, 'SELECT count(*) FROM items'),
     'nothing is lost by the kill');
 
+# VACUUM calls one for what it leaves: here nobody inserts, and what it replaced is still to be given back.
+sql($node, 'SET strata.auto_flush_interval = 0; INSERT INTO items SELECT i, test_vector(i, 24)
+            FROM generate_series(220000, 221999) AS i');
+sql($node, 'VACUUM items');
+wait_until($node, "SELECT count(*) FROM strata.segments WHERE index = 'items_v'::regclass
+                   AND (state = 'retired' OR state = 'growing' AND rows > 0)", '0', 'a worker comes after VACUUM');
+wait_until($node, "SELECT count(*) $worker", '0', 'and ends');
+
 # DROP and TRUNCATE come through while workers are busy.
 foreach my $round (1 .. 3)
 {
