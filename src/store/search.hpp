@@ -293,6 +293,7 @@ Status advance(P& pager, Search& search, uint32_t target) {
     search.tau = nearer_of(find_smallest(pager, search, search.top, target), search.reach);
     search.tau_asked = nearer_of(find_smallest(pager, search, search.near, rows_asked(search)), search.reach);
     if (Status status = evaluate_runs(pager, search, 0); !status.ok()) return status;
+    if (lifted && search.tau < infinity) return {};  // rows beyond the reach are known
   }
   if (!search.flat_done)
     if (Status status = scan_flat(pager, search); !status.ok()) return status;
@@ -353,7 +354,8 @@ void release_search(P& pager, Search* search) {
 }
 
 // Looks far enough for `target` rows; a smaller target than before changes nothing. The first call after one that kept
-// to the reach finds the next few rows beyond it, whatever the target: a merge takes one, and hardly ever more.
+// to the reach finds the next few rows beyond it, whatever the target, and looks into no more lists when those it has
+// seen hold such rows: a merge takes one, to learn that it needs none of them.
 template <Pager P>
 Status advance_search(P& pager, Search& search, uint32_t target) {
   enter_stage(pager, search.clock, SearchStage::scan);

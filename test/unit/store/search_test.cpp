@@ -120,6 +120,35 @@ TEST(Search, ResumptionGivesTheSameRowsAsOneAdvance) {
   }
 }
 
+// What lies within the reach comes first, then one row beyond it from what was scanned, then all others.
+TEST(Search, ReachIsKeptUntilAskedAgain) {
+  StoreIndex index(17);
+  load(index, clustered_rows(3, 1500, 17, 9), Layout::lists);
+  Vector query = clustered_rows(4, 1, 17, 9)[0];
+  auto const truth = index.brute_force(query);
+  store::SearchOptions options;
+  options.reach = float(truth[20].score);
+  options.probes = 12;
+  store::Search* search = index.start(query, options);
+  ASSERT_OK(store::advance_search(index.pager, *search, 40));
+  EXPECT_LE(store::search_unseen(*search), options.reach);
+  EXPECT_GE(search->scores.count, 15u);
+  uint64_t const probed = search->counters.list_count;
+  ASSERT_OK(store::advance_search(index.pager, *search, 40));
+  EXPECT_EQ(search->counters.list_count, probed) << "the rows of the lists it knows are enough";
+  EXPECT_GT(store::search_unseen(*search), options.reach);
+  uint32_t beyond = 0;
+  for (float const score : search->scores) beyond += score > options.reach;
+  EXPECT_GE(beyond, 2u);
+  for (uint32_t target = 64; !store::search_exhausted(*search); target *= 2) {
+    ASSERT_LT(target, 1u << 28);
+    ASSERT_OK(store::advance_search(index.pager, *search, target));
+  }
+  std::vector<Found> all;
+  index.drain(*search, query, &all);
+  EXPECT_EQ(sorted(row_numbers(all)), numbers(1500));
+}
+
 TEST(Search, TargetsOfZeroAndOfEverythingAreServed) {
   StoreIndex index(3);
   load(index, gaussian_rows(1, 500, 3), Layout::mixed);
