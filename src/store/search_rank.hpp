@@ -19,6 +19,19 @@ inline float key_in_order(float key) {
   return key == key ? key : infinity;
 }
 
+// What the key of a list has over the squared distance of its centroid, `base`: the mean squared residual of its rows,
+// and less the more they scatter towards the query, sqrt(residual2 / dim) if alike in all directions. The nearest rows
+// are the far end of that, so a list stands for rows `deviations` out: of two lists equally near, the wider one comes
+// first. Nothing of this for inner products. docs/performance.md, "The order of lists", has what it is worth.
+inline float key_spread(IndexShape const& shape, float base, float residual2) {
+  if (shape.metric == Metric::inner_product) return 0.0f;
+  constexpr float deviations_max = 4.0f;
+  float const dim = float(shape.dim), half_root = 0.5f * std::sqrt(dim);  // more than the root would end below zero
+  float const deviations = half_root < deviations_max ? half_root : deviations_max;
+  float const product = base > 0.0f ? base * residual2 / dim : 0.0f;
+  return residual2 - 2.0f * deviations * std::sqrt(product);
+}
+
 // Appends the lists of one epoch with estimated keys.
 template <Pager P>
 Status rank_epoch(P& pager, Search& search, uint32_t at) {
@@ -47,7 +60,7 @@ Status rank_epoch(P& pager, Search& search, uint32_t at) {
   if (!status.ok()) return status;
   search.order.reserve(pager, search.order.count + lists);
   for (uint32_t list = 0; list < lists; list++) {
-    float spread = shape.metric == Metric::inner_product ? 0.0f : residual_of(residuals, list);
+    float const spread = key_spread(shape, estimates[list], residual_of(residuals, list));
     float key = key_in_order(query.factor * (estimates[list] + spread) + query.offset);
     search.order[search.order.count++] = {key, 0.0f, at, list & 0x7FFFFFFFu, 0};
   }
@@ -73,15 +86,15 @@ Status rank_exactly(P& pager, Search& search, ListRank& rank) {
     rank.base = by_product ? -math::inner_product(shape.padded_dim, query.w, search.centroid)
                            : math::l2_squared(shape.padded_dim, query.w, search.centroid);
   }
-  float spread = 0;
+  float residual2 = 0;
   if (!by_product) {
     if (view.kept_residuals)
-      spread = residual_of(view.kept_residuals, rank.list);
-    else if (Status status = read_stream(pager, *view.object, view.residuals, uint64_t(rank.list) * 4, 4, &spread);
+      residual2 = residual_of(view.kept_residuals, rank.list);
+    else if (Status status = read_stream(pager, *view.object, view.residuals, uint64_t(rank.list) * 4, 4, &residual2);
              !status.ok())
       return status;
   }
-  rank.key = key_in_order(query.factor * (rank.base + spread) + query.offset);
+  rank.key = key_in_order(query.factor * (rank.base + key_spread(shape, rank.base, residual2)) + query.offset);
   rank.exact = 1;
   return {};
 }

@@ -337,6 +337,28 @@ TEST(Recall, NearListsComeInOneOrderHoweverManyAreWanted) {
   }
 }
 
+// Of two lists whose centroids are equally far, the one whose rows scatter holds the nearest of them.
+TEST(Recall, ListsOfScatteredRowsComeEarlier) {
+  uint32_t const dim = 16;
+  StoreIndex index(dim);
+  Random random(5);
+  for (uint32_t row = 0; row < 3000; row++) {
+    bool const scattered = row % 2;
+    Vector vector(dim);
+    for (float& x : vector) x = (scattered ? 3.0f : 0.1f) * float(random.unit() + random.unit() - 1);
+    vector[0] += scattered ? -8.0f : 8.0f;
+    index.insert(vector);
+  }
+  ASSERT_EQ(index.train(2).list_count, 2u);
+  index.flush();
+  store::SearchOptions options;
+  options.probes = 1;
+  Vector const query(dim);
+  std::vector<Found> const found = index.search(query, 1, options);
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0].row, index.brute_force(query)[0].row);
+}
+
 TEST(Recall, ProbingEveryListIsExact) {
   uint32_t const dim = 32, count = 6000;
   StoreIndex index(dim);
