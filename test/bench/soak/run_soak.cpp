@@ -314,6 +314,7 @@ class SoakRun {
     check_interrupted();
     Matrix const queries = draw_queries(std::max(options_.recall_queries, 500U));
     result_.churned = measure_end(connection, queries);
+    if (!options_.compares_with_fresh) return;
     Stopwatch watch;
     connection.exec("REINDEX INDEX items_v");
     double const seconds = watch.seconds();

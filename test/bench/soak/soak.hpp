@@ -27,6 +27,7 @@ struct SoakOptions {
   double vacuum_share = 0.05;  // of the rows that died since the last VACUUM: the next one
   double settle_seconds = 30;  // of rest before the last comparison
   bool index_before_load = false;
+  bool compares_with_fresh = true;  // in the end, by REINDEX
   uint64_t seed = 1;
   std::string dsn;
   ServerOptions server;
@@ -60,11 +61,11 @@ struct SoakSample {
 
 // The index at rest, and the same after REINDEX.
 struct SoakEnd {
-  double recall = 0;
+  double recall = -1;
   double cpu_us_per_query = -1;
   double codes_per_query = -1;
-  double index_bytes = 0;
-  double seconds = 0;  // the REINDEX
+  double index_bytes = -1;
+  double seconds = -1;  // the REINDEX
 };
 
 struct SoakResult {

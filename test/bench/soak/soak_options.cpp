@@ -75,6 +75,11 @@ std::vector<OptionSpec> const& option_table() {
          if (v != "before" && v != "after") throw Failure("--index needs before or after");
          o.index_before_load = v == "before";
        }},
+      {"--reindex", "WHETHER", "yes (default): compare with a fresh index in the end; no: with the raw vectors only",
+       [](O& o, std::string const& v) {
+         if (v != "yes" && v != "no") throw Failure("--reindex needs yes or no");
+         o.compares_with_fresh = v == "yes";
+       }},
       number_option("--seed", "N", "of rows and queries (1)", &O::seed, 0, 1e15),
       {"--csv", "FILE", "write the lines there, too", [](O& o, std::string const& v) { o.csv_path = v; }},
       {"--dsn", "TEXT", "use this server (databases strata_soak_* are made and dropped there)",

@@ -109,7 +109,7 @@ std::string soak_summary(std::vector<SoakResult> const& results, uint32_t dim) {
                format_number(average([](auto& s) { return s.wal_bytes_per_row; }), 0),
                format_number(result.vacuums ? result.vacuum_seconds / result.vacuums : -1, 1)});
     SoakEnd const &churned = result.churned, &fresh = result.fresh;
-    if (fresh.index_bytes == 0) continue;
+    if (churned.index_bytes < 0) continue;
     double const raw = raw_bytes(samples.back(), dim);
     ends.add({result.name, format_number(churned.recall, 3), format_number(fresh.recall, 3),
               format_number(churned.cpu_us_per_query, 0), format_number(fresh.cpu_us_per_query, 0),
