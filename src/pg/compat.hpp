@@ -241,6 +241,17 @@ inline bool pin_if_holds(Relation relation, BlockNumber block, Buffer buffer) {
 #endif
 }
 
+// The buffer in which the fetches of an index scan of a heap table left off, pinned, or InvalidBuffer; null where the
+// server's fetches keep more than that. A row on its page is fetched without looking for the page.
+inline Buffer* fetched_buffer(IndexFetchTableData* fetch) {
+#if PG_VERSION_NUM < 190000
+  return &reinterpret_cast<IndexFetchHeapData*>(fetch)->xs_cbuf;
+#else
+  (void)fetch;
+  return nullptr;
+#endif
+}
+
 // The table of an index being vacuumed, null where the server does not tell.
 inline Relation heap_of(IndexVacuumInfo const* info) {
 #if PG_VERSION_NUM >= 160000

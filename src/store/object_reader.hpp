@@ -62,8 +62,9 @@ Status read_segment_header(P& pager, IndexShape const& shape, ManifestObject con
   return {};
 }
 
-// Calls fn(bytes, size) -> void once for every piece of [offset, offset + size) that lies on one page, in order, under
-// the share lock of that page. fn must not call the pager.
+// Calls fn(bytes, size) -> void once for every piece of [offset, offset + size) that lies on one page, in order. fn
+// must not call the pager. The page is pinned meanwhile; only of a delete bitmap it is locked, too: other streams do
+// not change while anybody can read them (README.md, "Pages without locks").
 template <Pager P, class Fn>
 Status visit_stream(P& pager, ManifestObject const& object, StreamDisk const& stream, uint64_t offset, uint64_t size,
                     Fn&& fn) {
@@ -74,11 +75,14 @@ Status visit_stream(P& pager, ManifestObject const& object, StreamDisk const& st
     uint32_t at = uint32_t(offset % stream.bytes_per_page);
     uint32_t part = stream.bytes_per_page - at;
     if (part > size) part = uint32_t(size);
-    Status status = pager.read(block_of(object, page_no), [&](format::PageView page) {
+    auto visit = [&](format::PageView page) {
       Status checked = format::check_page(page, format::PageKind::stream, object.id(), page_no);
       if (checked.ok()) fn(page.body() + at, part);
       return checked;
-    });
+    };
+    BlockNo const block = block_of(object, page_no);
+    Status const status =
+        stream.kind == StreamKind::delete_bitmap ? pager.read(block, visit) : pager.read_unlocked(block, visit);
     if (!status.ok()) return status;
     offset += part;
     size -= part;

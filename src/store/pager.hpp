@@ -15,6 +15,9 @@
 //                         else
 //   p.read(block, fn)     share-locks the page, returns fn(format::PageView). fn must not call the pager.
 //                         A block at or past block_count() reads as a zero page.
+//   p.read_unlocked(block, fn)
+//                         the same without a lock, only pinned, for pages that nobody changes while the caller may read
+//                         them: streams of published objects but for delete bitmaps
 //   p.change(fn)          one atomic, logged action of at most pages_per_action_max pages; returns fn(action)
 //     action.open(block)  locks the page exclusively, gives a format::PageSpan; opening twice gives the same page.
 //                         Pages are opened in the lock order of README.md.
@@ -112,6 +115,7 @@ concept Pager = requires(P& p, BlockNo block, FreshPage const* pages, uint64_t x
   p.extend_to(uint32_t{});
   p.use_companion(uint32_t{}, uint32_t{});
   p.read(block, [](format::PageView) { return 0; });
+  p.read_unlocked(block, [](format::PageView) { return 0; });
   p.change([](auto& action) {
     action.open(BlockNo{});
     action.init(BlockNo{});

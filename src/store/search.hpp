@@ -11,6 +11,7 @@
 // No locks are held between calls: the caller's snapshot keeps what the manifest copy names from being reused.
 #pragma once
 #include "store/search_evaluate.hpp"
+#include "store/search_few.hpp"
 #include "store/search_gather.hpp"
 #include "store/search_open.hpp"
 #include "store/search_rank.hpp"
@@ -71,45 +72,6 @@ Status scan_rows(P& pager, Search& search, uint32_t at, uint32_t first, uint32_t
                           });
 }
 
-// Growing rows have second-stage codes only: each is evaluated, those out of reach now keep their bound for later.
-template <Pager P>
-Status scan_growing(P& pager, Search& search, uint32_t at) {
-  SearchSource const& source = search.sources[at];
-  FrameQuery const& query = search.queries[source.query];
-  uint32_t capacity = search.shape.growing.capacity;
-  search.bounds.reserve(pager, search.bounds.count + source.row_count);
-  ScannedRun run{at, 0, source.row_count, search.bounds.count, nullptr};
-  float* bounds = search.bounds.items + search.bounds.count;
-  search.bounds.count += source.row_count;
-  std::fill(bounds, bounds + source.row_count, infinity);
-  search.runs.push(pager, run);
-  auto* found = static_cast<quant::RefineEstimate*>(pager.allocate(sizeof(quant::RefineEstimate) * capacity));
-  for (uint32_t group = 0; group * capacity < source.row_count; group++) {
-    uint32_t seen = 0, first = group * capacity;
-    Status status = visit_growing_group(
-        pager, search.shape, *source.object, group, search.scratch, &seen,
-        [&](uint64_t row, RowView const& view, bool deleted) {
-          bool skip = deleted || view.flags != 0 || !growing_passes(search, view.columns, view.hash);
-          found[row - first] = skip ? quant::RefineEstimate{infinity, infinity, infinity}
-                                    : quant::evaluate_refine(query.refine, view.refine);
-        });
-    if (!status.ok()) return status;
-    for (uint32_t i = 0; i < seen && first + i < source.row_count; i++) {
-      if (found[i].score == infinity) continue;
-      search.counters.growing_count++;
-      Candidate candidate = candidate_of(query, found[i], at, first + i);
-      if (candidate.lower_bound < search.tau)
-        push_candidate(pager, search, candidate);
-      else
-        bounds[first + i] = candidate.lower_bound;
-    }
-    if ((group & 63) == 0) pager.check_interrupts();
-  }
-  pager.release(found);
-  search.counters.run_count++;
-  return {};
-}
-
 template <Pager P>
 Status scan_flat(P& pager, Search& search) {
   search.flat_done = true;
@@ -121,6 +83,8 @@ Status scan_flat(P& pager, Search& search) {
     Status status;
     if (source.growing) {
       status = scan_growing(pager, search, at);
+    } else if (has_few_rows(search, source)) {
+      status = scan_few(pager, search, at);
     } else {
       float base = search.shape.metric == Metric::inner_product ? 0.0f : query.refine.norm2;
       status = scan_rows(pager, search, at, 0, source.ranked_count, base, gain_distance(query, query.refine.norm2));
@@ -250,15 +214,15 @@ Status probe_lists(P& pager, Search& search) {
 // Loads what the search reads everywhere, and one source after another.
 template <Pager P>
 Status open_search(P& pager, Search& search) {
-  if (Status status = load_manifest(pager, &search.manifest); !status.ok()) return status;
-  search.shape = shape_of(search.manifest.meta);
+  if (Status status = open_manifest(pager, search); !status.ok()) return status;
+  search.shape = shape_of(search.manifest->meta);
   uint32_t padded = search.shape.padded_dim;
   uint32_t scratch = search.shape.growing.entry_size > padded * 2 ? search.shape.growing.entry_size : padded * 2;
   search.scratch = static_cast<std::byte*>(pager.allocate(scratch));
   search.centroid = static_cast<float*>(pager.allocate(size_t(padded) * sizeof(float)));
   if (search.filter) search.keys = static_cast<std::byte*>(pager.allocate(mask_chunk_blocks * quant::block_rows * 8));
   auto* header = static_cast<ObjectHeaderDisk*>(pager.allocate(sizeof(ObjectHeaderDisk)));
-  for (auto const& object : search.manifest.objects) {
+  for (auto const& object : search.manifest->objects) {
     bool readable = object.disk.state == ObjectState::live || object.disk.state == ObjectState::frozen;
     if (!readable || (object.disk.kind != ObjectKind::growing && object.disk.kind != ObjectKind::segment)) continue;
     if (Status status = add_source(pager, search, object, header); !status.ok()) return status;
@@ -332,9 +296,9 @@ Status start_search(P& pager, float const* vector, SearchOptions const& options,
 template <Pager P>
 void release_search(P& pager, Search* search) {
   for (FrameQuery& query : search->queries) {
-    pager.release(const_cast<float*>(query.frame.mean));
+    if (!query.mean_is_kept) pager.release(const_cast<float*>(query.frame.mean));
     pager.release(query.w);
-    pager.release(query.table);
+    if (query.table) pager.release(query.table);
   }
   for (EpochRank& rank : search->epochs) pager.release(rank.view);
   for (ScannedRun& run : search->runs)
@@ -346,10 +310,13 @@ void release_search(P& pager, Search* search) {
   void* parts[] = {search->queries.items, search->sources.items, search->epochs.items,  search->order.items,
                    search->runs.items,    search->bounds.items,  search->pending.items, search->candidates.items,
                    search->scores.items,  search->top.items,     search->near.items,    search->scratch,
-                   search->centroid,      search->model,         search->keys,          search->ranges.items};
+                   search->centroid,      search->own_model,     search->keys,          search->ranges.items};
   for (void* part : parts)
     if (part) pager.release(part);
-  release_manifest(pager, &search->manifest);
+  if (search->own_manifest) {
+    release_manifest(pager, search->own_manifest);
+    pager.release(search->own_manifest);
+  }
   pager.release(search);
 }
 

@@ -1,10 +1,8 @@
 // How a search begins: the query in the frames in use, the objects that are searched, and what the filter leaves of
 // them.
 #pragma once
-#include <cmath>
-
-#include "core/math/distance.hpp"
 #include "store/search_filter.hpp"
+#include "store/search_kept.hpp"
 
 namespace strata::store::detail {
 
@@ -21,6 +19,16 @@ inline float epsilon_for(double recall_target) {
   return 4.0f;
 }
 
+// Of so few rows most are candidates: their refine codes are all evaluated, without a look at their scan codes.
+constexpr uint32_t few_rows_max = 256;
+constexpr uint32_t few_bytes_max = 1 << 17;
+
+// Whether that holds for a flat source. A filter looks at blocks, and is left to those who do.
+inline bool has_few_rows(Search const& search, SearchSource const& source) {
+  return !search.filter && source.ranked_count <= few_rows_max &&
+         uint64_t(source.ranked_count) * search.shape.refine_size <= few_bytes_max;
+}
+
 template <Pager P>
 Status query_of_frame(P& pager, Search& search, ObjectId id, uint32_t* index) {
   for (uint32_t i = 0; i < search.queries.count; i++) {
@@ -30,7 +38,9 @@ Status query_of_frame(P& pager, Search& search, ObjectId id, uint32_t* index) {
   IndexShape const& shape = search.shape;
   FrameQuery query{};
   query.id = id;
-  if (Status status = load_frame(pager, shape, search.manifest, id, &query.frame); !status.ok()) return status;
+  float mean_norm;
+  if (Status status = open_frame(pager, search, id, &query.frame, &mean_norm, &query.mean_is_kept); !status.ok())
+    return status;
   query.w = static_cast<float*>(pager.allocate(size_t(shape.padded_dim) * sizeof(float)));
   float unit = query.frame.unit;
   if (!search.vector) {
@@ -48,13 +58,18 @@ Status query_of_frame(P& pager, Search& search, ObjectId id, uint32_t* index) {
     query.factor = unit * unit;
     query.offset = 0;
   }
-  query.table =
-      quant::build_query_table(shape.scan, query.w, pager.allocate(quant::query_table_size(shape.padded_dim)));
-  float const offset = std::sqrt(math::inner_product(shape.padded_dim, query.frame.mean, query.frame.mean));
-  query.refine = quant::refine_query(shape.metric, shape.padded_dim, query.w, offset);
+  query.refine = quant::refine_query(shape.metric, shape.padded_dim, query.w, mean_norm);
   search.queries.push(pager, query);
   *index = search.queries.count - 1;
   return {};
+}
+
+// Makes the tables for scan codes, which a search of rows without them does not need.
+template <Pager P>
+void need_table(P& pager, Search const& search, FrameQuery& query) {
+  if (query.table) return;
+  void* const memory = pager.allocate(quant::query_table_size(search.shape.padded_dim));
+  query.table = quant::build_query_table(search.shape.scan, query.w, memory);
 }
 
 template <Pager P>
@@ -76,24 +91,12 @@ Status add_source(P& pager, Search& search, ManifestObject const& object, Object
     source.row_count = uint32_t(rows);
     search.ranked_total += rows;
   } else {
-    if (Status status = read_segment_header(pager, search.shape, object, header); !status.ok()) return status;
-    source.row_count = header->row_count;
-    source.ranked_count = header->ranked_count;
-    source.zero_count = header->zero_count;
-    source.has_deleted = header->deleted_count > 0;
-    source.deleted_count =
-        header->deleted_count < source.row_count ? uint32_t(header->deleted_count) : source.row_count;
-    search.ranked_total += header->ranked_count;
-    auto take = [header](StreamKind kind, StreamDisk* stream) {
-      StreamDisk const* found = find_stream(*header, kind);
-      if (found) *stream = *found;
-      return found != nullptr;
-    };
-    bool whole = take(StreamKind::ids, &source.ids) && take(StreamKind::hashes, &source.hashes) &&
-                 take(StreamKind::delete_bitmap, &source.bitmap) && take(StreamKind::scan_codes, &source.scan) &&
-                 take(StreamKind::refine_codes, &source.refine);
-    if (object.disk.epoch) whole = whole && take(StreamKind::directory, &source.directory);
-    if (!whole) return corrupt("segment lacks a stream", object.disk.id);
+    uint32_t deleted_count = 0;
+    if (Status status = open_segment(pager, search, object, header, &source, &deleted_count); !status.ok())
+      return status;
+    source.has_deleted = deleted_count > 0;
+    source.deleted_count = deleted_count < source.row_count ? deleted_count : source.row_count;
+    search.ranked_total += source.ranked_count;
     if (object.disk.epoch)
       if (Status status = cached_stream(pager, object, source.directory, &source.kept_directory); !status.ok())
         return status;
@@ -120,20 +123,20 @@ Status add_source(P& pager, Search& search, ManifestObject const& object, Object
     while (at < search.epochs.count && search.epochs[at].view->object->disk.id != object.disk.epoch) at++;
     if (at == search.epochs.count) {
       EpochRank rank{};
-      if (Status status = open_epoch(pager, search.shape, search.manifest, ObjectId(object.disk.epoch), &rank.view);
-          !status.ok())
+      if (Status status = open_kept_epoch(pager, search, ObjectId(object.disk.epoch), &rank.view); !status.ok())
         return status;
-      if (Status status = keep_epoch(pager, rank.view); !status.ok()) return status;
       if (Status status = query_of_frame(pager, search, ObjectId(rank.view->header.frame), &rank.query); !status.ok())
         return status;
       search.epochs.push(pager, rank);
     }
     source.epoch = at;
-    if (search.epochs[at].view->list_count != header->list_count)
+    if (search.epochs[at].view->list_count != source.list_count)
       return corrupt("segment and its epoch differ in the number of lists", object.disk.id);
     if (search.epochs[at].query != source.query)
       return corrupt("segment and its epoch live in different frames", object.disk.id);
   }
+  bool const has_codes = source.epoch != SearchSource::none || (!source.growing && !has_few_rows(search, source));
+  if (has_codes) need_table(pager, search, search.queries[source.query]);
   search.counters.segment_count++;
   search.sources.push(pager, source);
   return {};

@@ -5,6 +5,7 @@
 
 #include "core/math/distance.hpp"
 #include "store/scan.hpp"
+#include "store/search_kept.hpp"
 
 namespace strata::store::detail {
 
@@ -116,21 +117,31 @@ Status read_stop_model(P& pager, ManifestObject const& calibration, ObjectHeader
 template <Pager P>
 Status load_stop_model(P& pager, Search& search) {
   ManifestObject const* newest = nullptr;
-  for (auto const& object : search.manifest.objects) {
+  for (auto const& object : search.manifest->objects) {
     if (object.disk.kind != ObjectKind::calibration || object.disk.state != ObjectState::live) continue;
     for (EpochRank const& rank : search.epochs)
       if (rank.view->object->disk.id == object.disk.epoch) newest = &object;
   }
   if (!newest) return {};
-  auto* header = static_cast<ObjectHeaderDisk*>(pager.allocate(sizeof(ObjectHeaderDisk)));
-  auto* model = static_cast<policy::StopModelDisk*>(pager.allocate(sizeof(policy::StopModelDisk)));
-  Status const status = read_stop_model(pager, *newest, header, model);
-  search.model = model;
-  search.tau_scale = policy::tau_scale(model, double(search.ranked_total));
+  uint64_t const key = model_key(newest->id());
+  auto const* kept = static_cast<KeptModel const*>(pager.find_cached(key));
+  if (!kept) {
+    auto* const header = static_cast<ObjectHeaderDisk*>(pager.allocate(sizeof(ObjectHeaderDisk)));
+    auto* const own = static_cast<KeptModel*>(pager.allocate(sizeof(KeptModel)));
+    Status const status = read_stop_model(pager, *newest, header, &own->model);
+    own->mean_residual2 = header->mean_residual2;
+    pager.release(header);
+    search.own_model = own;
+    if (!status.ok()) return status;
+    kept =
+        pager.can_keep(sizeof *own) ? static_cast<KeptModel const*>(pager.keep_cached(key, own, sizeof *own)) : nullptr;
+    if (!kept) kept = own;
+  }
+  search.model = &kept->model;
+  search.tau_scale = policy::tau_scale(search.model, double(search.ranked_total));
   FrameQuery const& query = search.queries[search.epochs[0].query];
-  search.tracked_offset = query.refine.norm2 + header->mean_residual2;
-  pager.release(header);
-  return status;
+  search.tracked_offset = query.refine.norm2 + float(kept->mean_residual2);
+  return {};
 }
 
 // A type of its own, so that sorting calls no function.
@@ -148,6 +159,31 @@ Status rank_all_exactly(P& pager, Search& search, ListRank* from, ListRank* end)
   return {};
 }
 
+// Puts the `wanted` nearest of lists [from, end) first, in any order; wanted < end - from. A sample of their keys says
+// where the cut is about, and few of the lists are moved: cheaper than selecting among all of them.
+template <Pager P>
+void select_nearest(P& pager, ListRank* from, ListRank* end, uint32_t wanted) {
+  constexpr uint32_t sample_count = 128;
+  uint32_t const count = uint32_t(end - from), stride = count / sample_count;
+  uint32_t const place = uint32_t(uint64_t(wanted) * sample_count / count) * 5 / 4 + 3;
+  if (stride >= 2 && place < sample_count / 2) {
+    float sample[sample_count];
+    for (uint32_t i = 0; i < sample_count; i++) sample[i] = from[i * stride].key;
+    std::nth_element(sample, sample + place, sample + sample_count);
+    auto* const keys = static_cast<float*>(pager.allocate(size_t(count) * sizeof(float)));
+    auto* const near = static_cast<uint32_t*>(pager.allocate(size_t(count) * sizeof(uint32_t)));
+    for (uint32_t i = 0; i < count; i++) keys[i] = from[i].key;
+    uint32_t const found = quant::find_below(keys, count, sample[place], near);
+    // Positions ascend: what is moved to the front comes from behind it.
+    for (uint32_t i = 0; i < found; i++) std::swap(from[i], from[near[i]]);
+    pager.release(near);
+    pager.release(keys);
+    if (found > wanted) end = from + found;
+    if (found == wanted) return;
+  }
+  std::nth_element(from, from + wanted, end, NearerList());
+}
+
 // Puts at least the next `wanted` lists in order, the nearest by exact keys. Calibration, which takes all lists, and
 // searches, which take few, see the near ones in the same order: the stop rule learns from it what to expect.
 template <Pager P>
@@ -162,7 +198,7 @@ Status order_lists(P& pager, Search& search, uint32_t wanted) {
   uint32_t const exact_until = until - search.order_sorted > exact_max ? search.order_sorted + exact_max : until;
   ListRank* const lists = search.order.items;
   ListRank* const from = lists + search.order_sorted;
-  if (until < search.order.count) std::nth_element(from, lists + until, search.order.end(), NearerList());
+  if (until < search.order.count) select_nearest(pager, from, search.order.end(), until - search.order_sorted);
   if (exact_until < until) std::nth_element(from, lists + exact_until, lists + until, NearerList());
   if (Status status = rank_all_exactly(pager, search, from, lists + exact_until); !status.ok()) return status;
   std::sort(from, lists + exact_until, NearerList());

@@ -56,23 +56,28 @@ struct SearchCounters {
 struct FrameQuery {
   ObjectId id;
   quant::Frame frame;
+  bool mean_is_kept;  // by the pager: it is not ours to release
   float* w;
-  quant::QueryTable* table;
+  quant::QueryTable* table;  // null: no scan codes are looked at
   quant::RefineQuery refine;
   float factor, offset;  // absolute = factor * frame score + offset
 };
 
-// A growing object or a sealed segment.
-struct SearchSource {
+// Where a sealed segment has what.
+struct SegmentFacts {
+  uint32_t row_count;  // rows to read; of a growing object fixed when the search begins
+  uint32_t ranked_count, zero_count, list_count;
+  StreamDisk scan, refine, ids, bitmap, directory, hashes;
+};
+
+// A growing object or a sealed segment; of the facts a growing one has its row count.
+struct SearchSource : SegmentFacts {
   ManifestObject const* object;
-  uint32_t query;                     // index of its FrameQuery
-  uint32_t epoch;                     // index of its EpochRank, or none
-  uint32_t row_count;                 // rows to read: fixed when the search begins
-  uint32_t ranked_count, zero_count;  // sealed
+  uint32_t query;  // index of its FrameQuery
+  uint32_t epoch;  // index of its EpochRank, or none
   bool growing;
   bool has_deleted;
   uint32_t deleted_count;  // sealed, when the search began
-  StreamDisk scan, refine, ids, bitmap, directory, hashes;
   // What the filter leaves of a sealed source, see search_filter.hpp.
   ColumnView* columns;  // of every condition on a column
   uint8_t* pass_bits;   // rows that pass the conditions not in `blockwise`; null: all do
@@ -132,8 +137,9 @@ struct Moments {
 struct Search {
   IndexShape shape;
   SearchOptions options;
-  Manifest manifest;
-  float const* vector;  // float[dim], the caller's, normalised under cosine
+  Manifest const* manifest;
+  Manifest* own_manifest;  // null, or what `manifest` is or was kept from
+  float const* vector;     // float[dim], the caller's, normalised under cosine
   Array<FrameQuery> queries;
   Array<SearchSource> sources;
   Array<EpochRank> epochs;
@@ -145,10 +151,11 @@ struct Search {
   Array<ScannedRun> runs;
   Array<float> bounds;
   Array<Pending> pending;
-  Array<Candidate> candidates;   // binary heap, smallest lower bound first
-  Array<float> scores;           // of all evaluated rows
-  Array<float> top;              // binary heap, the `target` smallest scores, largest first
-  policy::StopModelDisk* model;  // of the newest calibrated epoch, or null
+  Array<Candidate> candidates;         // binary heap, smallest lower bound first
+  Array<float> scores;                 // of all evaluated rows
+  Array<float> top;                    // binary heap, the `target` smallest scores, largest first
+  policy::StopModelDisk const* model;  // of the newest calibrated epoch, or null
+  void* own_model;                     // memory of the search's, or null
   policy::StopTracker tracker;
   float tracked_offset;            // see tracked() in search_stop.hpp
   float tau_scale;                 // see policy::tau_scale

@@ -92,6 +92,11 @@ class SimPager {
     return result;
   }
 
+  template <class Fn>
+  auto read_unlocked(BlockNo block, Fn&& fn) {
+    return read(block, fn);
+  }
+
   class Action {
    public:
     explicit Action(SimPager& pager) : pager_(pager) {}
@@ -244,7 +249,7 @@ class SimPager {
   bool can_keep(size_t) { return true; }
   // Keeps what belongs to every other object, so that both ways are taken.
   void const* keep_cached(uint64_t key, void const* bytes, size_t size) {
-    if ((key >> 16) % 2) return nullptr;
+    if ((key >> 32) % 2) return nullptr;
     auto const* from = static_cast<std::byte const*>(bytes);
     return cache_.emplace(key, std::vector<std::byte>(from, from + size)).first->second.data();
   }

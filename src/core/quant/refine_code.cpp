@@ -107,37 +107,79 @@ RefineQuery refine_query(Metric metric, uint32_t padded_dim, float const* w, flo
           offset};
 }
 
-RefineEstimate evaluate_refine(RefineQuery const& query, std::byte const* row) {
+namespace {
+
+// What estimates of a row are made of.
+struct RowTerms {
+  float product;  // <z^, w>, as computed
+  float norm2;    // ||z^||^2
+  float slack;    // bounds the rounding of `product`
+  float error;    // bounds ||z - z^||
+  uint16_t error_half;
+
+  bool is_bounded() const { return error_half < half_infinity; }
+};
+
+inline RowTerms terms_of(RefineQuery const& query, std::byte const* row) {
   RefineRowDisk const header = header_of(row);
   float const dot = code_kernels().dot_bytes(query.padded_dim, query.w, codes_of(row));
-  float const product = header.scale * (dot - 127.5f * query.sum);
-  float const slack = header.scale * query.rounding;
-  bool const bounded = header.error < half_infinity;
-  float const error = math::half_to_float(header.error);
-  float const length = std::sqrt(header.norm2) + query.offset;
+  return {header.scale * (dot - 127.5f * query.sum), header.norm2, header.scale * query.rounding,
+          math::half_to_float(header.error), header.error};
+}
+
+RefineEstimate estimate_of(RefineQuery const& query, RowTerms const& row) {
+  float const length = std::sqrt(row.norm2) + query.offset;
   RefineEstimate estimate;
   if (query.metric == Metric::inner_product) {
-    estimate.score = -product;
-    float const reach = query.norm * error;
-    estimate.lower_bound = estimate.score - reach - (slack + 8 * float_ulp * (std::fabs(product) + reach));
-    if (!bounded || !(estimate.lower_bound > -std::numeric_limits<float>::infinity())) {
+    estimate.score = -row.product;
+    float const reach = query.norm * row.error;
+    estimate.lower_bound = estimate.score - reach - (row.slack + 8 * float_ulp * (std::fabs(row.product) + reach));
+    if (!row.is_bounded() || !(estimate.lower_bound > -std::numeric_limits<float>::infinity())) {
       estimate.lower_bound = -std::numeric_limits<float>::infinity();
     }
-    estimate.upper_bound = estimate.score + reach + slack + source_rounding * query.norm * length + FLT_MIN;
+    estimate.upper_bound = estimate.score + reach + row.slack + source_rounding * query.norm * length + FLT_MIN;
   } else {
-    float const norms = query.norm2 + header.norm2;
-    estimate.score = norms - 2 * product;
+    float const norms = query.norm2 + row.norm2;
+    estimate.score = norms - 2 * row.product;
     if (!(estimate.score > 0)) estimate.score = 0;
-    float const least = estimate.score - (2 * slack + 8 * float_ulp * (norms + 2 * std::fabs(product)));
-    float const distance = least > 0 ? std::sqrt(least) * (1 - 8 * float_ulp) - error : 0;
-    estimate.lower_bound = bounded && distance > 0 ? distance * distance * (1 - 8 * float_ulp) : 0;
-    float const most = estimate.score + (2 * slack + 8 * float_ulp * (norms + 2 * std::fabs(product)));
-    float const farthest = std::sqrt(most) + error + source_rounding * (query.norm + length);
+    float const rounding = 2 * row.slack + 8 * float_ulp * (norms + 2 * std::fabs(row.product));
+    float const least = estimate.score - rounding;
+    float const distance = least > 0 ? std::sqrt(least) * (1 - 8 * float_ulp) - row.error : 0;
+    estimate.lower_bound = row.is_bounded() && distance > 0 ? distance * distance * (1 - 8 * float_ulp) : 0;
+    float const most = estimate.score + rounding;
+    float const farthest = std::sqrt(most) + row.error + source_rounding * (query.norm + length);
     estimate.upper_bound = farthest * farthest * (1 + 8 * float_ulp) + FLT_MIN;  // for a square that underflows
   }
-  if (!bounded || !(estimate.upper_bound <= FLT_MAX)) estimate.upper_bound = std::numeric_limits<float>::infinity();
+  if (!row.is_bounded() || !(estimate.upper_bound <= FLT_MAX))
+    estimate.upper_bound = std::numeric_limits<float>::infinity();
   if (!(estimate.score <= FLT_MAX)) estimate.score = FLT_MAX;
   return estimate;
+}
+
+// As the lower bound of estimate_of(), squared instead of its root taken. What this leaves in doubt is evaluated.
+bool lies_beyond(RefineQuery const& query, RowTerms const& row, float reach) {
+  if (query.metric == Metric::inner_product) {
+    float const error = query.norm * row.error;
+    return -row.product - error - (row.slack + 8 * float_ulp * (std::fabs(row.product) + error)) >= reach;
+  }
+  if (!(reach >= 0 && row.norm2 <= FLT_MAX)) return false;
+  float const norms = query.norm2 + row.norm2, score = norms - 2 * row.product;
+  float const least = score - (2 * row.slack + 8 * float_ulp * (norms + 2 * std::fabs(row.product)));
+  float const distance = std::sqrt(reach) + row.error;
+  return least * (1 - 32 * float_ulp) >= distance * distance && least <= FLT_MAX;
+}
+
+}  // namespace
+
+RefineEstimate evaluate_refine(RefineQuery const& query, std::byte const* row) {
+  return estimate_of(query, terms_of(query, row));
+}
+
+bool evaluate_refine_within(RefineQuery const& query, std::byte const* row, float reach, RefineEstimate* estimate) {
+  RowTerms const terms = terms_of(query, row);
+  if (terms.is_bounded() && lies_beyond(query, terms, reach)) return false;
+  *estimate = estimate_of(query, terms);
+  return true;
 }
 
 }  // namespace strata::quant

@@ -82,6 +82,10 @@ struct RefineEstimate {
 // some 16 times what either of them was ever seen to amount to.
 RefineEstimate evaluate_refine(RefineQuery const& query, std::byte const* row);
 
+// The same for rows whose lower bound is below `reach`. False when it surely is not: then nothing is known of the row
+// but that its score is no less than `reach`, up to a few roundings.
+bool evaluate_refine_within(RefineQuery const& query, std::byte const* row, float reach, RefineEstimate* estimate);
+
 // Asks for the cache lines of one row; rows of a second stage are scattered, so ask for all before evaluating the
 // first.
 inline void prefetch_refine_row(uint32_t padded_dim, std::byte const* row) {

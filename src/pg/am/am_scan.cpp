@@ -108,7 +108,7 @@ Row read_query(IndexScanDesc scan, Datum* query) {
     ereport(ERROR,
             (errcode(ERRCODE_DATA_EXCEPTION), errmsg("different vector dimensions %u and %u", shape.dim, ref.dim)));
   state->query = static_cast<float*>(state->pager.allocate(shape.dim * sizeof(float)));
-  Row const row = make_row(shape, *query, false, state->query);
+  Row const row = make_query(shape, *query, state->query);
   // Beside another order a radius is left to the executor.
   bool radius = filter.has_within;
   if (radius && ordered) {
@@ -134,6 +134,7 @@ void start(IndexScanDesc scan) {
   check_scan(scan);
   count_index_search(scan);
   state->pager = PgPager(scan->indexRelation, scan->heapRelation, PageAccess::random, MAIN_FORKNUM, state->context);
+  state->pager.rely_on_snapshot();
   read_filter(scan);
   ScanFilter const& filter = *state->filter;
   state->distance_end = get_float8_infinity();
@@ -389,6 +390,7 @@ bool am_get_tuple(IndexScanDesc scan, ScanDirection direction) {
   MemoryContextSwitchTo(old);
   if (!found) return false;
   state->returned_count++;
+  if (state->heap) hand_over_page(state->heap, scan->xs_heapfetch, tid);
   set_item_pointer(&scan->xs_heaptid, tid);
   scan->xs_recheck = state->filter->recheck;
   scan->xs_recheckorderby = false;

@@ -74,8 +74,10 @@ void make_columns(RowShape const& shape, Datum const* values, bool const* isnull
   }
 }
 
-Row make_row(RowShape const& shape, Datum value, bool is_null, float* vector, void* copy) {
-  if (is_null) return {format::row_is_null, 0, nullptr};
+namespace {
+
+// A value's elements, and `copy` as in make_row().
+void read_elements(RowShape const& shape, Datum value, float* vector, void* copy) {
   void* plain;
   VectorRef const ref = vector_ref(value, shape.column.element, &plain);
   if (ref.dim != shape.dim)
@@ -83,7 +85,10 @@ Row make_row(RowShape const& shape, Datum value, bool is_null, float* vector, vo
   copy_elements(ref, vector);
   if (copy) memcpy(copy, ref.elements, size_t(shape.dim) * element_size(shape));
   if (plain) pfree(plain);
-  Row row{0, canonical_hash(shape.dim, vector), vector};
+}
+
+Row normalized(RowShape const& shape, uint64_t hash, float* vector) {
+  Row row{0, hash, vector};
   if (shape.column.metric == Metric::cosine) {
     // Zero is what the distance takes for zero: a norm that vanishes in single precision.
     float const norm2 = math::inner_product(shape.dim, vector, vector);
@@ -91,6 +96,19 @@ Row make_row(RowShape const& shape, Datum value, bool is_null, float* vector, vo
     normalize(shape.dim, vector);
   }
   return row;
+}
+
+}  // namespace
+
+Row make_row(RowShape const& shape, Datum value, bool is_null, float* vector, void* copy) {
+  if (is_null) return {format::row_is_null, 0, nullptr};
+  read_elements(shape, value, vector, copy);
+  return normalized(shape, canonical_hash(shape.dim, vector), vector);
+}
+
+Row make_query(RowShape const& shape, Datum value, float* vector) {
+  read_elements(shape, value, vector, nullptr);
+  return normalized(shape, 0, vector);
 }
 
 void normalize(uint32_t dim, float* vector) {

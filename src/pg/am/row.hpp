@@ -37,6 +37,9 @@ void make_columns(RowShape const& shape, Datum const* values, bool const* isnull
 // vector of other dimensions is an error 22000. Detoasted copies are freed.
 Row make_row(RowShape const& shape, Datum value, bool is_null, float* vector, void* copy = nullptr);
 
+// The same without a hash.
+Row make_query(RowShape const& shape, Datum value, float* vector);
+
 // Scales a vector whose norm is not zero to unit length.
 void normalize(uint32_t dim, float* vector);
 

@@ -116,6 +116,10 @@ double distance_of_elements(ScanHeap const* scan, char const* elements) {
   return distance_of(scan, VectorRef{scan->query.dim, scan->column.element, elements});
 }
 
+void hand_over_page(ScanHeap const* scan, IndexFetchTableData* fetch, Tid tid) {
+  if (scan->in_place && fetch) pin_for_fetch(scan->heap, fetch, tid.block());
+}
+
 void rest_scan_heap(ScanHeap* scan) {
   rest_toast_reader(scan->toast);
   if (scan->fetch) table_index_fetch_reset(scan->fetch);

@@ -43,6 +43,10 @@ void find_distances(ScanHeap* heap, Finalist* rows, uint32 count);
 // The distance of a row from its elements, as find_distances() gives it.
 double distance_of_elements(ScanHeap const* heap, char const* elements);
 
+// Leaves the page of the row that the executor fetches next pinned in its own place for such a page, if it is known
+// where it is: else the executor would look for it in the table of all buffers.
+void hand_over_page(ScanHeap const* scan, IndexFetchTableData* fetch, Tid tid);
+
 // Gives back what would keep others from pages that were read. To be called before the executor gets control.
 void rest_scan_heap(ScanHeap* heap);
 

@@ -21,7 +21,7 @@ struct PlaceHint {
   uint16 offset;      // of the row on the page
 };
 static_assert(sizeof(PlaceHint) == 16);
-constexpr uint32 place_hints_max = 1 << 15;
+constexpr uint32 place_hints_max = 1 << 16;
 PlaceHint place_hints[place_hints_max];
 
 PlaceHint* hint_of(Relation table, Oid value) {

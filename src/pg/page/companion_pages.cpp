@@ -63,7 +63,7 @@ Buffer PgPager::pin_companion(BlockNo block) {
     if (at >= companion_.block_count) return InvalidBuffer;
   }
   // As pin_page() does with the pages of a relation.
-  constexpr uint32 usual_way = 16;
+  constexpr uint32 usual_way = 32;
   RecentBuffer* const recent = recent_of(companion_.file, at);
   Buffer buffer = recent->buffer;
   if (!is_recent(recent, companion_.file, at) || ++recent->use_count % usual_way == 0 ||

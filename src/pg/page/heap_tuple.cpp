@@ -37,6 +37,15 @@ bool pin_exactly(Relation table, ItemPointerData tid, Snapshot snapshot, PinnedT
   return found;
 }
 
+void pin_for_fetch(Relation table, IndexFetchTableData* fetch, BlockNumber block) {
+  Buffer* const current = fetched_buffer(fetch);
+  if (!current || (BufferIsValid(*current) && BufferGetBlockNumber(*current) == block)) return;
+  Buffer const known = pin_known_page(table, block);
+  if (known == InvalidBuffer) return;
+  if (BufferIsValid(*current)) ReleaseBuffer(*current);
+  *current = known;
+}
+
 void prefetch_tuple(Relation table, ItemPointerData tid) {
   size_t const item = SizeOfPageHeaderData + sizeof(ItemIdData) * (ItemPointerGetOffsetNumber(&tid) - 1);
   prefetch_bytes(table, ItemPointerGetBlockNumber(&tid), item, sizeof(ItemIdData));

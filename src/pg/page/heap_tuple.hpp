@@ -27,4 +27,8 @@ inline void unpin(PinnedTuple const& pinned) {
   ReleaseBuffer(pinned.buffer);
 }
 
+// Leaves a page of a heap table pinned where an index fetch keeps the page it fetched from last, if it is known where
+// that page is; otherwise does nothing.
+void pin_for_fetch(Relation table, IndexFetchTableData* fetch, BlockNumber block);
+
 }  // namespace strata::pg

@@ -18,12 +18,16 @@ static_assert(sizeof(EntryKey) == 24);
 struct Entry {
   EntryKey key;
   void* bytes;
+  uint64_t life;
 };
 
 MemoryContext cache_context = nullptr;
 HTAB* entries = nullptr;
 size_t cached_size = 0;
 bool clear_at_end = false;
+// Entries of an earlier life are not found any more: an invalidation came since, which may mean that a file was emptied
+// and built anew under its name, as by TRUNCATE in the transaction that created it. Whoever found them uses them on.
+uint64_t life = 0;
 
 EntryKey key_of(Relation index, uint64_t key) {
   FileName const file = file_of(index);
@@ -56,15 +60,17 @@ void at_transaction_end(XactEvent event, void*) {
 }
 
 void at_invalidation(Datum, Oid relation) {
-  if (!entries || clear_at_end) return;
-  if (relation == InvalidOid) {
-    clear_at_end = true;
-    return;
+  if (!entries) return;
+  bool touched = relation == InvalidOid;
+  if (!touched) {
+    HASH_SEQ_STATUS all;
+    hash_seq_init(&all, entries);
+    while (auto* entry = static_cast<Entry*>(hash_seq_search(&all)))
+      touched = touched || (entry->key.relation == relation && entry->life == life);
   }
-  HASH_SEQ_STATUS all;
-  hash_seq_init(&all, entries);
-  while (auto* entry = static_cast<Entry*>(hash_seq_search(&all)))
-    clear_at_end = clear_at_end || entry->key.relation == relation;
+  if (!touched) return;
+  life++;
+  clear_at_end = true;
 }
 
 }  // namespace
@@ -73,7 +79,7 @@ void const* find_object_bytes(Relation index, uint64_t key) {
   if (!entries) return nullptr;
   EntryKey const name = key_of(index, key);
   auto const* entry = static_cast<Entry*>(hash_search(entries, &name, HASH_FIND, nullptr));
-  return entry ? entry->bytes : nullptr;
+  return entry && entry->life == life ? entry->bytes : nullptr;
 }
 
 bool can_keep_object_bytes(size_t size) {
@@ -93,6 +99,7 @@ void const* keep_object_bytes(Relation index, uint64_t key, void const* bytes, s
   bool found;
   auto* entry = static_cast<Entry*>(hash_search(entries, &name, HASH_ENTER, &found));
   entry->bytes = kept;
+  entry->life = life;
   cached_size += size;
   return kept;
 }

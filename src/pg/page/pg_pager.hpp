@@ -96,6 +96,22 @@ class PgPager {
     }
   }
 
+  // From now on read_unlocked() takes no locks: for callers with an MVCC snapshot older than the manifest they read.
+  // Who has none may meet a page on its way to another owner.
+  void rely_on_snapshot() { has_snapshot_ = true; }
+
+  template <store::JumpSafe Fn>
+  auto read_unlocked(BlockNo block, Fn&& fn) {
+    if (!has_snapshot_ || !notes_buffers() || store::is_cold(raw(block))) return read(block, fn);
+    Buffer const buffer = pin_noted(block);
+    if (buffer == InvalidBuffer) return fn(format::PageView{zero_page});
+    read_count_++;
+    auto result = fn(format::PageView{content_of(BufferGetPage(buffer))});
+    static_assert(std::is_trivially_destructible_v<decltype(result)>);
+    ReleaseBuffer(buffer);
+    return result;
+  }
+
   template <store::JumpSafe Fn>
   auto change(Fn&& fn) {
     PgAction action(*this);
@@ -194,12 +210,22 @@ class PgPager {
   static std::byte const* content_of(Page page) { return reinterpret_cast<std::byte*>(page) + SizeOfPageHeaderData; }
   // Blocks no relation can have: page locks on them stand for the locks of store.
   static BlockNumber lock_block(store::LockName name) { return MaxBlockNumber - static_cast<uint32_t>(name); }
+  bool notes_buffers() const { return fork_ == MAIN_FORKNUM && access_ == PageAccess::random; }
+  // InvalidBuffer for a page past the end of the file, whose length takes a system call to find out.
+  Buffer pin_noted(BlockNo block) {
+    Buffer const buffer = pin_known_page(index_, raw(block));
+    if (buffer != InvalidBuffer) return buffer;
+    if (raw(block) >= block_count_ && raw(block) >= block_count()) return InvalidBuffer;
+    return pin_and_note_page(index_, raw(block));
+  }
   Buffer pin_shared(BlockNo block) {
     if (store::is_cold(raw(block))) return pin_companion(block);
-    if (raw(block) >= block_count_ && raw(block) >= block_count()) return InvalidBuffer;
-    Buffer const buffer = fork_ == MAIN_FORKNUM && access_ == PageAccess::random
-                              ? pin_page(index_, raw(block))
-                              : ReadBufferExtended(index_, fork_, raw(block), RBM_NORMAL, strategy_);
+    Buffer buffer = InvalidBuffer;
+    if (notes_buffers())
+      buffer = pin_noted(block);
+    else if (raw(block) < block_count_ || raw(block) < block_count())
+      buffer = ReadBufferExtended(index_, fork_, raw(block), RBM_NORMAL, strategy_);
+    if (buffer == InvalidBuffer) return InvalidBuffer;
     LockBuffer(buffer, BUFFER_LOCK_SHARE);
     return buffer;
   }
@@ -237,6 +263,7 @@ class PgPager {
   bool horizon_is_fresh_ = false;
   bool gives_way_ = false;
   bool is_waited_for_ = false;
+  bool has_snapshot_ = false;
   TimestampTz waiters_checked_at_ = 0;
   uint64_t read_count_ = 0;
   uint64_t written_count_ = 0;

@@ -15,7 +15,7 @@ struct RecentBuffer {
   uint32 use_count;
 };
 
-constexpr uint32 recent_buffers_max = 1 << 15;
+constexpr uint32 recent_buffers_max = 1 << 16;
 extern RecentBuffer recent_buffers[recent_buffers_max];
 
 inline RecentBuffer* recent_buffer(Relation relation, BlockNumber block) {
@@ -23,21 +23,32 @@ inline RecentBuffer* recent_buffer(Relation relation, BlockNumber block) {
   return &recent_buffers[(block + file_of(relation).number * 0x9E3779B1U) % recent_buffers_max];
 }
 
-// Pins a page of the main fork that exists, as ReadBuffer() does.
-inline Buffer pin_page(Relation relation, BlockNumber block, BufferAccessStrategy strategy = nullptr) {
+// Pins a page of the main fork through what is known of it; InvalidBuffer when that is nothing, or not true any more. A
+// page found this way exists.
+inline Buffer pin_known_page(Relation relation, BlockNumber block) {
   // Pins taken through a hint do not count as use when the server looks for a buffer to evict: some go the usual way.
-  constexpr uint32 usual_way = 16;
+  constexpr uint32 usual_way = 32;
   RecentBuffer* const recent = recent_buffer(relation, block);
-  Oid const file = file_of(relation).number;
-  bool const known = recent->block == block && recent->file == file && recent->buffer != InvalidBuffer;
-  if (known && ++recent->use_count % usual_way != 0 && pin_if_holds(relation, block, recent->buffer)) {
-    pgstat_count_buffer_read(relation);
-    pgstat_count_buffer_hit(relation);
-    return recent->buffer;
-  }
+  bool const known =
+      recent->block == block && recent->file == file_of(relation).number && recent->buffer != InvalidBuffer;
+  if (!known || ++recent->use_count % usual_way == 0 || !pin_if_holds(relation, block, recent->buffer))
+    return InvalidBuffer;
+  pgstat_count_buffer_read(relation);
+  pgstat_count_buffer_hit(relation);
+  return recent->buffer;
+}
+
+// Pins a page of the main fork that exists, as ReadBuffer() does, and takes note of where it is.
+inline Buffer pin_and_note_page(Relation relation, BlockNumber block, BufferAccessStrategy strategy = nullptr) {
   Buffer const buffer = ReadBufferExtended(relation, MAIN_FORKNUM, block, RBM_NORMAL, strategy);
-  *recent = {file, block, buffer, 0};
+  *recent_buffer(relation, block) = {file_of(relation).number, block, buffer, 0};
   return buffer;
+}
+
+// The one or the other.
+inline Buffer pin_page(Relation relation, BlockNumber block) {
+  Buffer const buffer = pin_known_page(relation, block);
+  return buffer != InvalidBuffer ? buffer : pin_and_note_page(relation, block);
 }
 
 // Asks for cache lines of a page, if it is known where it is, and for what every reader of a page looks at. What is

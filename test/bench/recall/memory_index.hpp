@@ -22,6 +22,10 @@ class MemoryPager : public sim::SimPager {
     hook = [this] { log.clear(); };
   }
   template <class Fn>
+  auto read_unlocked(BlockNo block, Fn&& fn) {
+    return read(block, fn);
+  }
+  template <class Fn>
   auto read(BlockNo block, Fn&& fn) {
     static sim::Content const zero{};
     sim::Content const& content = raw(block) < pages.size() ? pages[raw(block)] : zero;

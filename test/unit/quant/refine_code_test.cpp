@@ -170,6 +170,22 @@ double true_score(Metric metric, std::vector<float> const& w, std::vector<float>
   return sum;
 }
 
+// What lies beyond a reach does so in truth, and the rest is evaluated as ever.
+void check_reaches(RefineQuery const& query, Row const& row, double truth) {
+  RefineEstimate const estimate = evaluate_refine(query, row.data() + 1);
+  double const least = estimate.lower_bound;
+  for (double const reach : {truth, truth * 0.99, truth * 1.01, least, least * 0.9, 0.0, -1.0, 1e30, -1e30, HUGE_VAL}) {
+    RefineEstimate within{};
+    if (evaluate_refine_within(query, row.data() + 1, float(reach), &within)) {
+      ASSERT_EQ(within.score, estimate.score);
+      ASSERT_EQ(within.lower_bound, estimate.lower_bound);
+      ASSERT_EQ(within.upper_bound, estimate.upper_bound);
+    } else {
+      ASSERT_GE(truth, float(reach) - 1e-6 * std::fabs(reach));
+    }
+  }
+}
+
 void check_pair(std::vector<float> const& w, std::vector<float> const& z) {
   uint32_t const n = uint32_t(z.size());
   Row const row = encoded(z);
@@ -183,6 +199,7 @@ void check_pair(std::vector<float> const& w, std::vector<float> const& z) {
     ASSERT_LE(double(estimate.lower_bound), truth) << n << " |w| " << norm(w) << " |z| " << norm(z);
     ASSERT_FALSE(std::isnan(estimate.upper_bound));
     ASSERT_GE(double(estimate.upper_bound), truth) << n << " |w| " << norm(w) << " |z| " << norm(z);
+    check_reaches(query, row, truth);
     if (header.error < 0x7c00 && query.norm2 < 1e30f) {
       ASSERT_TRUE(std::isfinite(estimate.score));
       ASSERT_TRUE(std::isfinite(estimate.lower_bound));
@@ -195,6 +212,23 @@ void check_pair(std::vector<float> const& w, std::vector<float> const& z) {
       ASSERT_NEAR(estimate.score, true_score(metric, w, reconstructed), factor * slack + 1e-7 * product + 1e-37);
     }
   }
+}
+
+TEST(RefineCode, RowsFarBeyondAReachAreNotEvaluated) {
+  testing::at_every_level([] {
+    Random random(11);
+    for (uint32_t n : {16u, 128u, 784u}) {
+      Row const row = encoded(testing::gaussian_vector(random, n));
+      std::vector<float> const w = testing::gaussian_vector(random, n);
+      for (Metric metric : {Metric::l2, Metric::inner_product, Metric::cosine}) {
+        RefineQuery const query = refine_query(metric, n, w.data());
+        float const least = evaluate_refine(query, row.data() + 1).lower_bound;
+        RefineEstimate estimate;
+        EXPECT_FALSE(evaluate_refine_within(query, row.data() + 1, least - 0.1f * std::fabs(least), &estimate));
+        EXPECT_TRUE(evaluate_refine_within(query, row.data() + 1, least + 0.1f * std::fabs(least), &estimate));
+      }
+    }
+  });
 }
 
 TEST(RefineCode, BoundHoldsForDifficultRowsAndQueries) {
