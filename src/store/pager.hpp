@@ -48,7 +48,7 @@
 //   p.find_cached(key)    bytes kept under `key` by an earlier operation, or null; good for this operation
 //   p.can_keep(size)      there is room for so many bytes
 //   p.keep_cached(key, bytes, size)
-//                         keeps a copy and returns it, or null when there is no room; only of immutable objects
+//                         keeps a copy in place of what was there, and returns it, or null when there is no room
 //   p.check_interrupts()  raises the user's cancel
 //   p.run_core(fn)        returns fn(), a call into core that may throw; an exception becomes the server's error
 //   p.stop_requested()    true when long core loops should return Code::interrupted

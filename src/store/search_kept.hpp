@@ -19,10 +19,7 @@ inline uint64_t model_key(ObjectId id) {
 inline uint64_t frame_key(ObjectId id) {
   return uint64_t(raw(id)) << 32 | uint64_t(format::tid_column) << 16 | uint16_t(StreamKind::mean);
 }
-// No object has the id 0.
-inline uint64_t manifest_key(uint64_t generation) {
-  return generation & UINT32_MAX;
-}
+constexpr uint64_t manifest_key = 0;  // no object has the id 0; the newest generation replaces the others
 
 // A copy of `manifest`, without its free pages, in one piece that the pager keeps; null when there is no room for it.
 template <Pager P>
@@ -41,8 +38,7 @@ Manifest const* keep_manifest(P& pager, Manifest const& manifest) {
     if (part) std::memcpy(bytes + at, object.extents.items, part);
     at += part;
   }
-  auto* const kept = static_cast<std::byte*>(
-      const_cast<void*>(pager.keep_cached(manifest_key(manifest.meta.generation), bytes, size)));
+  auto* const kept = static_cast<std::byte*>(const_cast<void*>(pager.keep_cached(manifest_key, bytes, size)));
   pager.release(bytes);
   if (!kept) return nullptr;
   auto* const copy = reinterpret_cast<Manifest*>(kept);
@@ -61,7 +57,7 @@ template <Pager P>
 Status open_manifest(P& pager, Search& search) {
   MetaDisk meta;
   if (Status status = read_meta(pager, &meta); !status.ok()) return status;
-  auto const* kept = static_cast<Manifest const*>(pager.find_cached(manifest_key(meta.generation)));
+  auto const* kept = static_cast<Manifest const*>(pager.find_cached(manifest_key));
   if (kept && kept->meta.generation == meta.generation && kept->meta.seed == meta.seed) {
     pager.use_companion(kept->header.companion, companion_reach(*kept));
     search.manifest = kept;

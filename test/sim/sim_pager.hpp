@@ -251,7 +251,10 @@ class SimPager {
   void const* keep_cached(uint64_t key, void const* bytes, size_t size) {
     if ((key >> 32) % 2) return nullptr;
     auto const* from = static_cast<std::byte const*>(bytes);
-    return cache_.emplace(key, std::vector<std::byte>(from, from + size)).first->second.data();
+    auto& kept = cache_[key];
+    if (!kept.empty()) replaced_.push_back(std::move(kept));  // who found it uses it on
+    kept.assign(from, from + size);
+    return kept.data();
   }
   void check_interrupts() { no_closure(); }
   template <class Fn>
@@ -290,6 +293,7 @@ class SimPager {
   std::set<store::LockName> locks_;
   std::set<void*> memory_;
   std::map<uint64_t, std::vector<std::byte>> cache_;
+  std::vector<std::vector<std::byte>> replaced_;
   uint32_t companion_ = 0;
   bool in_closure_ = false;
   bool in_hook_ = false;

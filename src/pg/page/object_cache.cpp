@@ -18,12 +18,16 @@ static_assert(sizeof(EntryKey) == 24);
 struct Entry {
   EntryKey key;
   void* bytes;
+  size_t size;
   uint64_t life;
 };
+
+constexpr size_t replaced_size_max = 1 << 20;
 
 MemoryContext cache_context = nullptr;
 HTAB* entries = nullptr;
 size_t cached_size = 0;
+size_t replaced_size = 0;  // of them, by others of their name
 bool clear_at_end = false;
 // Entries of an earlier life are not found any more: an invalidation came since, which may mean that a file was emptied
 // and built anew under its name, as by TRUNCATE in the transaction that created it. Whoever found them uses them on.
@@ -38,7 +42,7 @@ void clear() {
   MemoryContext const context = cache_context;
   cache_context = nullptr;
   entries = nullptr;
-  cached_size = 0;
+  cached_size = replaced_size = 0;
   clear_at_end = false;
   if (context) MemoryContextDelete(context);
 }
@@ -98,7 +102,10 @@ void const* keep_object_bytes(Relation index, uint64_t key, void const* bytes, s
   EntryKey const name = key_of(index, key);
   bool found;
   auto* entry = static_cast<Entry*>(hash_search(entries, &name, HASH_ENTER, &found));
+  if (found) replaced_size += entry->size;
+  if (replaced_size > replaced_size_max) clear_at_end = true;
   entry->bytes = kept;
+  entry->size = size;
   entry->life = life;
   cached_size += size;
   return kept;
