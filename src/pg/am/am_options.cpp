@@ -1,5 +1,8 @@
 #include "pg/am/am_options.hpp"
 
+#include "pg/settings.hpp"
+#include "pg/worker/table_jobs.hpp"
+
 namespace strata::pg {
 namespace {
 
@@ -65,6 +68,8 @@ bytea* am_options(Datum reloptions, bool validate) {
   add("max_growing_age", RELOPT_TYPE_INT, offsetof(IndexOptions, max_growing_age_s));
   add("compact_threshold", RELOPT_TYPE_REAL, offsetof(IndexOptions, compact_threshold));
   add("rerank", RELOPT_TYPE_ENUM, offsetof(IndexOptions, rerank));
+  // Somebody sets them: what they make due, as another compact_threshold does, begins when the transaction has ended.
+  if (validate && DatumGetPointer(reloptions) && settings.auto_flush_interval_ms > 0) request_visit();
   return static_cast<bytea*>(build_reloptions(reloptions, validate, option_kind, sizeof(IndexOptions), table, count));
 }
 

@@ -70,6 +70,17 @@ wait_until($node, "SELECT count(*) FROM strata.segments WHERE index = 'items_v':
                    AND (state = 'retired' OR state = 'growing' AND rows > 0)", '0', 'a worker comes after VACUUM');
 wait_until($node, "SELECT count(*) $worker", '0', 'and ends');
 
+# So does an option that makes something due.
+sql($node, 'SET strata.auto_flush_interval = 0; DELETE FROM items WHERE id % 20 = 0');
+sql($node, 'SET strata.auto_flush_interval = 0; VACUUM items');
+my $marked = "SELECT sum(deleted_rows) > 0 FROM strata.segments
+              WHERE index = 'items_v'::regclass AND state <> 'retired'";
+is(sql($node, $marked), 't', 'a twentieth of the rows is marked as deleted, which is too little for a rewrite');
+sql($node, 'ALTER INDEX items_v SET (compact_threshold = 0.01)');
+wait_until($node, $marked, 'f', 'a worker comes after ALTER INDEX ... SET');
+sql($node, 'ALTER INDEX items_v RESET (compact_threshold)');
+wait_until($node, "SELECT count(*) $worker", '0', 'and ends');
+
 # DROP and TRUNCATE come through while workers are busy.
 foreach my $round (1 .. 3)
 {
