@@ -35,6 +35,9 @@ SELECT strata.set_segment_tier('past_v', id, 'cold') FROM strata.segments
 WHERE index = 'past_v'::regclass AND kind = 'segment' AND state <> 'retired';
 SQL
 
+# A worker takes the count soon after a version is made.
+wait_until($old, q{SELECT rows IS NOT NULL FROM strata.versions WHERE name = 'v1'}, 't', 'the version is counted');
+
 my %questions = (
     'nearest rows' => 'SELECT id FROM items ORDER BY v <-> test_vector(3, 16) LIMIT 20',
     'nearest rows of a shop' => 'SELECT id FROM items WHERE shop = 3 ORDER BY v <-> test_vector(3, 16) LIMIT 20',
