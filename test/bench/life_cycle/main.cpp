@@ -2,9 +2,7 @@
 // replaced; each as a ratio to the table without index, or to the index built anew. See ../README.md.
 #include <algorithm>
 #include <atomic>
-#include <csignal>
 #include <cstdlib>
-#include <cstring>
 #include <iostream>
 #include <map>
 #include <optional>
@@ -12,8 +10,9 @@
 
 #include "macro/failure.hpp"
 #include "macro/generate.hpp"
+#include "macro/program.hpp"
 #include "macro/progress.hpp"
-#include "macro/report.hpp"
+#include "macro/server_program.hpp"
 #include "macro/sql_engine.hpp"
 #include "macro/sql_writes.hpp"
 #include "macro/text_table.hpp"
@@ -272,11 +271,6 @@ class LifeRun {
   std::unique_ptr<Connection> connection_;
 };
 
-void on_signal(int) {
-  interrupted = true;
-  PrivateServer::interrupt();
-}
-
 LifeOptions parse_life_options(int argc, char** argv) {
   LifeOptions options;
   std::vector<std::string> words = {
@@ -312,17 +306,12 @@ SqlEngineSpec spec_of(std::string const& engine, uint64_t rows) {
 }
 
 int run(int argc, char** argv) {
-  for (int i = 1; i < argc; ++i) {
-    if (std::strcmp(argv[i], "--help") == 0 || std::strcmp(argv[i], "-h") == 0) {
-      std::cout << own_usage;
-      return 0;
-    }
+  if (asks_for_help(argc, argv)) {
+    std::cout << own_usage;
+    return 0;
   }
   LifeOptions const options = parse_life_options(argc, argv);
-  struct sigaction action = {};
-  action.sa_handler = on_signal;
-  for (int signal : {SIGINT, SIGTERM, SIGHUP}) ::sigaction(signal, &action, nullptr);
-  ::signal(SIGPIPE, SIG_IGN);
+  install_signal_handlers();
 
   std::optional<PrivateServer> server;
   std::string dsn = options.run.dsn;
@@ -330,9 +319,7 @@ int run(int argc, char** argv) {
     server.emplace(options.run.server);
     dsn = server->dsn();
   }
-  char const* const commit = std::getenv("STRATA_BENCH_COMMIT");
-  std::cout << "commit: " << (commit == nullptr ? "unknown" : commit) << "\n";
-  for (auto const& [name, value] : machine_facts()) std::cout << name << ": " << value << "\n";
+  print_origin(std::cout);
   std::cout << "settings: " << (server ? server->settings_text() : "of the server given by --dsn") << std::endl;
 
   progress("making up ", options.run.read.row_limit, " rows");
@@ -362,10 +349,5 @@ int run(int argc, char** argv) {
 }  // namespace strata::bench
 
 int main(int argc, char** argv) {
-  try {
-    return strata::bench::run(argc, argv);
-  } catch (std::exception const& error) {
-    std::cerr << "life: " << error.what() << std::endl;
-    return 1;
-  }
+  return strata::bench::run_program("life", [&] { return strata::bench::run(argc, argv); });
 }

@@ -17,7 +17,8 @@
 #include "macro/failure.hpp"
 #include "macro/generate.hpp"
 #include "macro/metric.hpp"
-#include "macro/readers.hpp"
+#include "macro/program.hpp"
+#include "recall/sets.hpp"
 
 namespace strata::bench {
 namespace {
@@ -39,10 +40,7 @@ constexpr uint32_t target_count = 4;
 constexpr double targets[target_count] = {0.9, 0.95, 0.98, 0.99};
 constexpr uint32_t k_count = policy::stop_bucket_count;
 
-struct Options {
-  std::string base, query, shape, metric = "l2";
-  ReadOptions read;
-  uint64_t rows = 100000, queries = 1000, seed = 1;
+struct Options : SetOptions {
   double lengths = 0;
 };
 
@@ -52,32 +50,12 @@ Options parse(int count, char** arguments) {
     std::string const name = arguments[i];
     if (i + 1 == count) throw Failure(name, " needs a value\n", usage);
     std::string const value = arguments[i + 1];
-    if (name == "--base")
-      options.base = value;
-    else if (name == "--type")
-      options.read.type = value;
-    else if (name == "--query")
-      options.query = value;
-    else if (name == "--generate")
-      options.shape = value;
-    else if (name == "--metric")
-      options.metric = value;
-    else if (name == "--lengths")
+    if (name == "--lengths")
       options.lengths = std::strtod(value.c_str(), nullptr);
-    else if (name == "--rows")
-      options.rows = std::stoull(value);
-    else if (name == "--queries")
-      options.queries = std::stoull(value);
-    else if (name == "--seed")
-      options.seed = std::stoull(value);
-    else if (name == "--dim")
-      options.read.dim = uint32_t(std::stoul(value));
-    else if (name == "--limit")
-      options.read.row_limit = std::stoull(value);
-    else
+    else if (!take_set_option(options, name, value))
       throw Failure("unknown option ", name, "\n", usage);
   }
-  if (options.base.empty() == options.shape.empty()) throw Failure("one of --base and --generate is needed\n", usage);
+  check_set_options(options, usage);
   return options;
 }
 
@@ -426,18 +404,7 @@ void prepare(Options const& options, Metric metric, Matrix& rows, uint64_t seed)
 
 int run(Options const& options) {
   Metric const metric = parse_metric(options.metric);
-  Matrix base = options.base.empty()
-                    ? generate(options.shape, options.rows + options.queries, options.read.dim, options.seed)
-                    : read_vectors(options.base, options.read);
-  Matrix queries;
-  if (options.query.empty()) {
-    queries = take_last_rows(base, options.queries);
-  } else {
-    ReadOptions read = options.read;
-    read.row_limit = 0;
-    read.dim = base.dim();
-    queries = read_vectors(options.query, read);
-  }
+  auto [base, queries] = load_sets(options);
   prepare(options, metric, base, options.seed + 1);
   prepare(options, metric, queries, options.seed + 2);
   std::vector<Lists> const all =
@@ -455,14 +422,10 @@ int run(Options const& options) {
 }  // namespace strata::bench
 
 int main(int count, char** arguments) {
-  try {
-    if (count < 2 || std::string(arguments[1]) == "--help") {
-      std::fputs(strata::bench::usage, stdout);
-      return 0;
-    }
-    return strata::bench::run(strata::bench::parse(count, arguments));
-  } catch (std::exception const& error) {
-    std::fprintf(stderr, "list_table: %s\n", error.what());
-    return 1;
+  using namespace strata::bench;
+  if (count < 2 || asks_for_help(count, arguments)) {
+    std::fputs(usage, stdout);
+    return 0;
   }
+  return run_program("list_table", [&] { return run(parse(count, arguments)); });
 }

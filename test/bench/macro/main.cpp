@@ -1,5 +1,4 @@
 // Recall, speed and cost of vector indexes on one data set, all engines in one run: see ../README.md.
-#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -10,26 +9,14 @@
 #include "macro/faiss_engine.hpp"
 #include "macro/generate.hpp"
 #include "macro/options.hpp"
+#include "macro/program.hpp"
 #include "macro/progress.hpp"
 #include "macro/report.hpp"
+#include "macro/server_program.hpp"
 #include "macro/sql_engine.hpp"
 
 namespace strata::bench {
 namespace {
-
-void on_signal(int) {
-  interrupted = true;
-  PrivateServer::interrupt();
-}
-
-void install_signal_handlers() {
-  struct sigaction action = {};
-  action.sa_handler = on_signal;
-  ::sigaction(SIGINT, &action, nullptr);
-  ::sigaction(SIGTERM, &action, nullptr);
-  ::sigaction(SIGHUP, &action, nullptr);
-  ::signal(SIGPIPE, SIG_IGN);
-}
 
 struct DataSet {
   Matrix base, queries;
@@ -143,11 +130,9 @@ int run_benchmark(Options const& options) {
 }
 
 int run(int argc, char** argv) {
-  for (int i = 1; i < argc; ++i) {
-    if (std::string(argv[i]) == "--help" || std::string(argv[i]) == "-h") {
-      std::cout << usage();
-      return 0;
-    }
+  if (asks_for_help(argc, argv)) {
+    std::cout << usage();
+    return 0;
   }
   Options const options = parse_options(argc, argv);
   if (!options.generate_shape.empty()) {
@@ -163,10 +148,5 @@ int run(int argc, char** argv) {
 }  // namespace strata::bench
 
 int main(int argc, char** argv) {
-  try {
-    return strata::bench::run(argc, argv);
-  } catch (std::exception const& error) {
-    std::cerr << "bench: " << error.what() << std::endl;
-    return 1;
-  }
+  return strata::bench::run_program("bench", [&] { return strata::bench::run(argc, argv); });
 }

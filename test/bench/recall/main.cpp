@@ -8,9 +8,10 @@
 
 #include "macro/generate.hpp"
 #include "macro/ground_truth.hpp"
-#include "macro/readers.hpp"
+#include "macro/program.hpp"
 #include "recall/filtered.hpp"
 #include "recall/memory_index.hpp"
+#include "recall/sets.hpp"
 
 namespace strata::bench {
 namespace {
@@ -39,11 +40,10 @@ char const* const usage =
   --filter LIST                  searches with filters that let such shares of the rows through, see README.md
 )";
 
-struct Options {
-  std::string base, query, shape, metric = "l2", fill = "bulk";
-  ReadOptions read;
-  uint64_t rows = 100000, queries = 1000, seed = 1, pace = 1, batch = 2500, limit = 0, work = 0, calibrations = 0;
-  uint32_t dim = 0, probes = 0;
+struct Options : SetOptions {
+  std::string fill = "bulk";
+  uint64_t pace = 1, batch = 2500, work = 0, calibrations = 0;
+  uint32_t probes = 0;
   double noise = 0, replace = 0, late = 0;
   bool between = false, sorted = false, rest = false;
   std::vector<uint32_t> k = {1, 10, 100};
@@ -72,17 +72,8 @@ Options parse(int count, char** arguments) {
     }
     if (i + 1 == count) throw Failure(name, " needs a value\n", usage);
     char const* const value = arguments[++i];
-    if (name == "--base")
-      options.base = value;
-    else if (name == "--type")
-      options.read.type = value;
-    else if (name == "--query")
-      options.query = value;
-    else if (name == "--generate")
-      options.shape = value;
-    else if (name == "--metric")
-      options.metric = value;
-    else if (name == "--fill")
+    if (take_set_option(options, name, value)) continue;
+    if (name == "--fill")
       options.fill = value;
     else if (name == "--k")
       options.k = numbers<uint32_t>(value);
@@ -98,17 +89,7 @@ Options parse(int count, char** arguments) {
       options.late = numbers<double>(value).at(0);
     else {
       uint64_t const number = numbers<uint64_t>(value).at(0);
-      if (name == "--rows")
-        options.rows = number;
-      else if (name == "--dim")
-        options.dim = uint32_t(number);
-      else if (name == "--seed")
-        options.seed = number;
-      else if (name == "--queries")
-        options.queries = number;
-      else if (name == "--limit")
-        options.limit = number;
-      else if (name == "--pace")
+      if (name == "--pace")
         options.pace = number;
       else if (name == "--batch")
         options.batch = number;
@@ -122,9 +103,7 @@ Options parse(int count, char** arguments) {
         throw Failure("unknown option ", name, "\n", usage);
     }
   }
-  if (options.base.empty() == options.shape.empty()) throw Failure("one of --base and --generate is needed\n", usage);
-  options.read.dim = options.dim;
-  options.read.row_limit = options.limit;
+  check_set_options(options, usage);
   return options;
 }
 
@@ -136,8 +115,7 @@ std::vector<float> direction_of(uint32_t dim, uint64_t seed) {
   return direction;
 }
 
-struct Data {
-  Matrix base, queries;
+struct Data : Sets {
   std::vector<uint32_t> order;  // of arrival
 };
 
@@ -168,17 +146,7 @@ void make_queries(Options const& options, Data& data) {
 }
 
 Data load(Options const& options) {
-  Data data;
-  data.base = options.base.empty() ? generate(options.shape, options.rows + options.queries, options.dim, options.seed)
-                                   : read_vectors(options.base, options.read);
-  if (!options.query.empty()) {
-    ReadOptions read = options.read;
-    read.row_limit = 0;
-    read.dim = data.base.dim();
-    data.queries = read_vectors(options.query, read);
-  } else {
-    data.queries = take_last_rows(data.base, options.queries);
-  }
+  Data data{load_sets(options), {}};
   if (options.noise > 0 || options.between) make_queries(options, data);
   if (parse_metric(options.metric) == Metric::cosine) {
     for (uint64_t row = 0; row < data.base.rows(); row++) normalize(data.base.row(row), data.base.dim());
@@ -358,14 +326,10 @@ int run(Options const& options) {
 }  // namespace strata::bench
 
 int main(int count, char** arguments) {
-  try {
-    if (count < 2 || std::string(arguments[1]) == "--help") {
-      std::fputs(strata::bench::usage, stdout);
-      return 0;
-    }
-    return strata::bench::run(strata::bench::parse(count, arguments));
-  } catch (std::exception const& error) {
-    std::fprintf(stderr, "recall_table: %s\n", error.what());
-    return 1;
+  using namespace strata::bench;
+  if (count < 2 || asks_for_help(count, arguments)) {
+    std::fputs(usage, stdout);
+    return 0;
   }
+  return run_program("recall_table", [&] { return run(parse(count, arguments)); });
 }

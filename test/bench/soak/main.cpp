@@ -1,35 +1,25 @@
 // Mixed inserts, updates, deletes and searches for hours, one index after the other: see ../README.md.
-#include <csignal>
-#include <cstdlib>
 #include <fstream>
 #include <iostream>
 #include <optional>
 
 #include "macro/failure.hpp"
+#include "macro/pg_client.hpp"
+#include "macro/program.hpp"
 #include "macro/progress.hpp"
-#include "macro/report.hpp"
+#include "macro/server_program.hpp"
 #include "soak/soak.hpp"
 
 namespace strata::bench {
 namespace {
 
-void on_signal(int) {
-  interrupted = true;
-  PrivateServer::interrupt();
-}
-
 int run(int argc, char** argv) {
-  for (int i = 1; i < argc; ++i) {
-    if (std::string(argv[i]) == "--help" || std::string(argv[i]) == "-h") {
-      std::cout << soak_usage();
-      return 0;
-    }
+  if (asks_for_help(argc, argv)) {
+    std::cout << soak_usage();
+    return 0;
   }
   SoakOptions const options = parse_soak_options(argc, argv);
-  struct sigaction action = {};
-  action.sa_handler = on_signal;
-  for (int signal : {SIGINT, SIGTERM, SIGHUP}) ::sigaction(signal, &action, nullptr);
-  ::signal(SIGPIPE, SIG_IGN);
+  install_signal_handlers();
 
   std::optional<PrivateServer> server;
   std::string dsn = options.dsn;
@@ -38,9 +28,8 @@ int run(int argc, char** argv) {
     server.emplace(options.server);
     dsn = server->dsn();
   }
-  char const* commit = std::getenv("STRATA_BENCH_COMMIT");
-  std::cout << "command: " << options.command_line << "\ncommit: " << (commit == nullptr ? "unknown" : commit) << "\n";
-  for (auto const& [name, value] : machine_facts()) std::cout << name << ": " << value << "\n";
+  std::cout << "command: " << options.command_line << "\n";
+  print_origin(std::cout);
   std::cout << "server: " << Connection(dsn, "").value("SELECT version()")
             << "\nsettings: " << (server ? server->settings_text() : "of the server given by --dsn") << "\n\n";
   std::vector<SoakResult> results;
@@ -67,10 +56,5 @@ int run(int argc, char** argv) {
 }  // namespace strata::bench
 
 int main(int argc, char** argv) {
-  try {
-    return strata::bench::run(argc, argv);
-  } catch (std::exception const& error) {
-    std::cerr << "churn: " << error.what() << std::endl;
-    return 1;
-  }
+  return strata::bench::run_program("churn", [&] { return strata::bench::run(argc, argv); });
 }
