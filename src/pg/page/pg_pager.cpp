@@ -234,7 +234,7 @@ bool PgPager::must_end() {
   TimestampTz const now = GetCurrentTimestamp();
   if (!TimestampDifferenceExceeds(waiters_checked_at_, now, interval_ms)) return false;
   waiters_checked_at_ = now;
-  is_waited_for_ = is_in_the_way(heap_, index_);
+  is_waited_for_ = !PostmasterIsAlive() || is_in_the_way(heap_, index_);
   return is_waited_for_;
 }
 

@@ -18,8 +18,8 @@ use Test::More;
 use Time::HiRes qw(sleep time);
 
 our @EXPORT = qw(
-  strata_node standby_of crash_and_restart make_table add_rows recall same_result sql verify_index wait_until
-  start_in_background
+  strata_node standby_of crash_and_restart restart_killed is_running make_table add_rows recall same_result sql
+  verify_index wait_until start_in_background
 );
 
 # Small enough that a test reaches every state with few rows, and quick.
@@ -67,35 +67,68 @@ sub standby_of
     return $standby;
 }
 
-# kill -9 of the postmaster and of all its processes, then recovery. A backend that never waits for anything would not
-# notice that the postmaster is gone. A start before all are gone fails, and a failed start confuses the module's idea
-# of what is running. So wait: two seconds, and until the process is gone.
+# kill -9 of the postmaster and of all its processes, then recovery.
 sub crash_and_restart
 {
     my ($node) = @_;
-    my $lock_file = $node->data_dir . '/postmaster.pid';
-    my ($pid) = split /\n/, slurp_file($lock_file);
-    my @children = split /\n/, sql($node, 'SELECT pid FROM pg_stat_activity');
+    my $pid = postmaster_of($node);
+    # Stopped first, so that it starts no further process that would outlive it: a worker, say, that waits for ever for
+    # a lock of a killed one.
+    kill('STOP', $pid);
+    my @children = children_of($pid);
     $node->kill9;
     kill('KILL', @children);
-    my $killed_at = time;
+    restart_killed($node, @children);
+    return;
+}
+
+sub postmaster_of
+{
+    my ($node) = @_;
+    my ($pid) = split /\n/, slurp_file($node->data_dir . '/postmaster.pid');
+    return $pid;
+}
+
+# Starts a server whose postmaster was killed, once it and these others of its processes are gone.
+sub restart_killed
+{
+    my ($node, @others) = @_;
+    my $pid = postmaster_of($node);
+    my $begin = time;
     # A signal may end a sleep early, hence the clock.
-    sleep(0.1) while time - $killed_at < 2 || (is_running($pid) && time - $killed_at < 60);
-    # Nobody waits for orphans in some containers; a dead process that still has its number blocks the start.
-    unlink $lock_file if kill(0, $pid);
+    sleep(0.1) while grep({ is_running($_) } $pid, @others) && time - $begin < 60;
+    # Orphans are collected late or never in some containers, and a dead process that still has its number would block
+    # the start by both of its lock files.
+    unlink $node->data_dir . '/postmaster.pid', $node->host . '/.s.PGSQL.' . $node->port . '.lock' if kill(0, $pid);
     $node->start;
     return;
+}
+
+# The fields of /proc/PID/stat from the state on; none if there is no such process.
+sub process_state
+{
+    my ($pid) = @_;
+    open(my $file, '<', "/proc/$pid/stat") or return;
+    my $stat = <$file> // '';
+    close($file);
+    return $stat =~ /.*\) (.*)/s ? split(' ', $1) : ();
+}
+
+sub children_of
+{
+    my ($parent) = @_;
+    opendir(my $directory, '/proc') or die "cannot read /proc: $!";
+    my @children = grep { /^\d+$/ && ((process_state($_))[1] // 0) == $parent } readdir($directory);
+    closedir($directory);
+    return @children;
 }
 
 # Whether there is such a process that is not just waiting to be collected.
 sub is_running
 {
     my ($pid) = @_;
-    return 0 unless kill(0, $pid);
-    open(my $file, '<', "/proc/$pid/stat") or return 1;
-    my $stat = <$file> // '';
-    close($file);
-    return $stat !~ /\) Z /;
+    my ($state) = process_state($pid);
+    return defined $state && $state ne 'Z' && $state ne 'X';
 }
 
 # One statement's result, as psql -At prints it.

@@ -1,6 +1,6 @@
-# A worker in the middle of a long training gives way at once: to whoever wants the table alone, and to DROP DATABASE
-# and ALTER DATABASE ... SET TABLESPACE, which wait five seconds for others to leave. What it had begun is taken up
-# again.
+# A worker in the middle of a long training gives way at once: to whoever wants the table alone, to DROP DATABASE and
+# ALTER DATABASE ... SET TABLESPACE, which wait five seconds for others to leave, and to the next start of a server
+# whose postmaster is dead. What it had begun is taken up again.
 use strict;
 use warnings;
 use PostgreSQL::Test::Utils;
@@ -12,6 +12,7 @@ my $node = strata_node('main', settings => <<'CONF');
 shared_buffers = 256MB
 maintenance_work_mem = '256MB'
 strata.auto_flush_interval = '20ms'
+log_min_messages = debug1
 allow_in_place_tablespaces = on
 CONF
 sql($node, 'CREATE DATABASE other');
@@ -54,7 +55,20 @@ is($trained, '0', 'who wants the table alone has it before the training ends');
 
 wait_for_training('it begins anew');
 is($node->psql('postgres', 'ALTER DATABASE other SET TABLESPACE elsewhere'), 0, 'the database moves meanwhile');
+
 wait_for_training('it begins anew there');
+my $worker = sql($node, "SELECT pid FROM strata.progress WHERE phase = 'cluster' AND database = 'other'");
+my $log_end = -s $node->logfile;
+$node->kill9;
+foreach my $try (1 .. 600)
+{
+    last unless is_running($worker);
+    Time::HiRes::sleep(0.05);
+}
+like(slurp_file($node->logfile, $log_end), qr/maintenance of index "t_v" gives way/,
+    'the worker ends its training with the postmaster');
+restart_killed($node);
+wait_for_training('it begins anew after the crash');
 is($node->psql('postgres', 'DROP DATABASE other'), 0, 'the database is dropped meanwhile');
 
 my $log = slurp_file($node->logfile);
