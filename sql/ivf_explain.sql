@@ -12,6 +12,7 @@ BEGIN
   FOR line IN EXECUTE format('EXPLAIN (ANALYZE, COSTS OFF, %s) %s', options, query) LOOP
     CONTINUE WHEN line !~ '^ *(Index .*: (rows|scans)=|Times:)';
     line := regexp_replace(line, '(refined|pages|codes)=\d+', '\1=N', 'g');
+    line := regexp_replace(line, ' prefetched=\d+', '');
     RETURN NEXT regexp_replace(line, '\d+\.\d+', 'N', 'g');
   END LOOP;
 END

@@ -77,10 +77,10 @@ COMMENT ON PROCEDURE strata.retrain(regclass) IS
 
 CREATE FUNCTION strata.last_scan(
     OUT index regclass, OUT segments int, OUT lists bigint, OUT codes bigint, OUT growing_rows bigint,
-    OUT refined bigint, OUT pages bigint, OUT heap_rows bigint, OUT rows bigint, OUT continuations int,
-    OUT segments_skipped int, OUT lists_skipped bigint, OUT masked bigint, OUT gathers int, OUT bloom_tests bigint,
-    OUT bloom_skips bigint, OUT bloom_false_positives bigint, OUT open_ms float8, OUT rank_ms float8,
-    OUT scan_ms float8, OUT refine_ms float8, OUT heap_ms float8)
+    OUT refined bigint, OUT pages bigint, OUT prefetched bigint, OUT heap_rows bigint, OUT rows bigint,
+    OUT continuations int, OUT segments_skipped int, OUT lists_skipped bigint, OUT masked bigint, OUT gathers int,
+    OUT bloom_tests bigint, OUT bloom_skips bigint, OUT bloom_false_positives bigint, OUT open_ms float8,
+    OUT rank_ms float8, OUT scan_ms float8, OUT refine_ms float8, OUT heap_ms float8)
   AS 'MODULE_PATHNAME', 'strata_last_scan' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION strata.last_scan() IS
   'what the last ivf index scan of this session did: lists probed, codes scanned, rows refined, heap rows fetched, rows returned, what filters skipped, and, with strata.track_scan_timing, where the time went';

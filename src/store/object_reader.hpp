@@ -90,7 +90,7 @@ Status visit_stream(P& pager, ManifestObject const& object, StreamDisk const& st
   return {};
 }
 
-// Asks for what visit_stream would read, as far as it is in memory.
+// Asks for what visit_stream would read.
 template <Pager P>
 void prefetch_stream(P& pager, ManifestObject const& object, StreamDisk const& stream, uint64_t offset, uint64_t size) {
   if (offset > stream.byte_size || size > stream.byte_size - offset) return;

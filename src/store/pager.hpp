@@ -32,9 +32,11 @@
 //                         standbys; never waits for one. Requires LockName::edit.
 //   p.write_fresh(pages, count)
 //                         count <= fresh_pages_max full pages, one log record; only pages that nothing refers to yet
-//   p.prefetch(block)     a hint: the page will be read
 //   p.prefetch_bytes(block, at, size)
-//                         a hint: this part of the body of a page that is in memory will be read at once
+//                         a hint: this part of the body of a page will be read at once. What is in memory comes nearer;
+//                         a page that is not is asked for only while read_ahead_count() is not 0
+//   p.read_ahead_count()  how many places it pays to ask for before they are read, as waiting for a disk takes long; 0
+//                         while nearly all is found in memory
 //   p.lock(name), p.try_lock(name), p.unlock(name)
 //                         exclusive, held to unlock or the end of the transaction
 //   p.lock_shared(name), p.unlock_shared(name)
@@ -125,8 +127,8 @@ concept Pager = requires(P& p, BlockNo block, FreshPage const* pages, uint64_t x
   p.patch(block, [](format::PageView, PatchList&) { return 0; });
   { p.try_truncate(uint32_t{}) } -> std::same_as<bool>;
   p.write_fresh(pages, uint32_t{});
-  p.prefetch(block);
   p.prefetch_bytes(block, uint32_t{}, uint32_t{});
+  { p.read_ahead_count() } -> std::same_as<uint32_t>;
   p.lock(LockName::edit);
   { p.try_lock(LockName::edit) } -> std::same_as<bool>;
   p.unlock(LockName::edit);

@@ -95,10 +95,9 @@ Status scan_flat(P& pager, Search& search) {
   return evaluate_runs(pager, search, first_run);
 }
 
-// Asks for the scan codes of the list to be probed next.
+// Asks for the first `size_max` bytes of a list's scan codes.
 template <Pager P>
-void prefetch_list(P& pager, Search const& search, ListRank const& rank) {
-  constexpr uint64_t size_max = 16384;  // the rest is read faster than it could be asked for
+void prefetch_list(P& pager, Search const& search, ListRank const& rank, uint64_t size_max) {
   uint32_t const block_bytes = quant::block_size(search.shape.padded_dim, search.shape.scan.bits);
   for (SearchSource const& source : search.sources) {
     if (source.epoch != rank.epoch || !source.kept_directory) continue;
@@ -111,6 +110,22 @@ void prefetch_list(P& pager, Search const& search, ListRank const& rank) {
     uint64_t const size = (entry[1].first_row - entry[0].first_row) * uint64_t(block_bytes) / quant::block_rows;
     prefetch_stream(pager, *source.object, source.scan, first, size < size_max ? size : size_max);
   }
+}
+
+// Asks for the scan codes of the lists to be probed next: of one in memory, of several that a disk can bring meanwhile.
+template <Pager P>
+void prefetch_lists(P& pager, Search& search) {
+  uint32_t const places = pager.read_ahead_count();
+  if (places == 0) {
+    constexpr uint64_t size_max = 16384;  // the rest is read faster than it could be asked for
+    if (search.probed < search.order_sorted) prefetch_list(pager, search, search.order[search.probed], size_max);
+    return;
+  }
+  // A list is several pages, and the last ones asked for may not be needed any more.
+  uint32_t const lists = (places + 3) / 4;
+  if (search.prefetched < search.probed) search.prefetched = search.probed;
+  while (search.prefetched < search.order_sorted && search.prefetched < search.probed + lists)
+    prefetch_list(pager, search, search.order[search.prefetched++], UINT64_MAX);
 }
 
 template <Pager P>
@@ -129,7 +144,7 @@ Status probe_next(P& pager, Search& search) {
     if (Status status = rank_exactly(pager, search, rank); !status.ok()) return status;
   FrameQuery const& query = search.queries[search.epochs[rank.epoch].query];
   float distance = gain_distance(query, search.shape.metric == Metric::inner_product ? query.refine.norm2 : rank.base);
-  if (search.probed < search.order_sorted) prefetch_list(pager, search, search.order[search.probed]);
+  prefetch_lists(pager, search);
   uint32_t first_run = search.runs.count;
   for (uint32_t at = 0; at < search.sources.count; at++) {
     SearchSource const& source = search.sources[at];

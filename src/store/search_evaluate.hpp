@@ -139,19 +139,21 @@ template <Pager P>
 Status evaluate_nearest(P& pager, Search& search, uint32_t first_run) {
   auto nearer = [](Pending const& a, Pending const& b) { return a.bound < b.bound; };
   auto& pending = search.pending;
-  // Rows lie anywhere: their cache lines are asked for so many rows ahead.
-  constexpr uint32_t ahead = 4;
+  // Rows lie anywhere: they are asked for so many rows ahead.
+  constexpr uint32_t ahead_in_memory = 4;
   // Without a threshold yet, the best few give one; then most of the rest need no evaluation.
   for (uint64_t wanted = 2ull * search.target;; wanted *= 8) {
     bool const open = search.tau == infinity;
     float const cut = open ? sampled_cut(search, first_run, wanted) : search.tau;
     collect_pending(pager, search, first_run, cut);
     std::sort(pending.begin(), pending.end(), nearer);
-    for (uint32_t next = 0; next < pending.count && next < ahead; next++) prefetch_row(pager, search, pending[next]);
+    uint32_t const places = pager.read_ahead_count(), ahead = places > ahead_in_memory ? places : ahead_in_memory;
+    uint32_t asked = 0;
     for (uint32_t done = 0; done < pending.count; done++) {
       Pending const& row = pending[done];
       if (row.bound >= search.tau) return {};
-      if (done + ahead < pending.count) prefetch_row(pager, search, pending[done + ahead]);
+      while (asked < pending.count && asked <= done + ahead && pending[asked].bound < search.tau)
+        prefetch_row(pager, search, pending[asked++]);
       ScannedRun const& run = search.runs[row.run];
       search.bounds[run.bounds_at + row.at] = infinity;
       if (Status status = evaluate(pager, search, run.source, run.row(row.at)); !status.ok()) return status;

@@ -146,6 +146,7 @@ struct Search {
   Array<ListRank> order;  // lists by key; [0, order_sorted) is in order
   uint32_t order_sorted;
   uint32_t probed;        // lists done
+  uint32_t prefetched;    // lists asked for, when more than those done
   uint64_t ranked_total;  // rows with codes, at most
   Array<OrderRange> ranges;
   Array<ScannedRun> runs;

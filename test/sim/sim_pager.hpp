@@ -198,8 +198,8 @@ class SimPager {
     run_hook();
   }
 
-  void prefetch(BlockNo) {}
   void prefetch_bytes(BlockNo, uint32_t, uint32_t) {}
+  uint32_t read_ahead_count() { return 4; }
   void lock(store::LockName name) {
     no_closure();
     if (locks_.count(name)) fail("deadlock: a lock is taken twice");

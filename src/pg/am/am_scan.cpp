@@ -40,6 +40,7 @@ void keep_report(IndexScanDesc scan) {
   last_scan.index = RelationGetRelid(scan->indexRelation);
   last_scan.counters = state->search->counters;
   last_scan.page_count = state->pager.read_count();
+  last_scan.prefetched_count = state->pager.asked_count();
   last_scan.heap_count = state->heap ? state->heap->fetched_count : 0;
   last_scan.returned_count = state->returned_count;
   note_for_explain(last_scan);
@@ -207,7 +208,8 @@ uint32_t sift_candidates(ScanState* state, store::Candidate* nearest, uint32_t c
 
 // As find_distances(), from the copies that rows carry. Whether the snapshot sees a row is left to the executor.
 void find_distances_in_index(ScanState* state, store::Candidate const* nearest, uint32_t count) {
-  constexpr uint32_t ahead = 2;
+  constexpr uint32_t ahead_in_memory = 2;
+  uint32_t const ahead = Max(ahead_in_memory, state->pager.read_ahead_count());
   store::Search& search = *state->search;
   if (!state->copy) state->copy = static_cast<std::byte*>(state->pager.allocate(search.shape.copy_size));
   for (uint32_t i = 0; i < count && i < ahead; i++)
@@ -242,7 +244,7 @@ void fetch_candidates(ScanState* state, double unseen) {
   if (search.shape.copy_size)
     find_distances_in_index(state, nearest, count);
   else
-    find_distances(state->heap, state->finalists, count);
+    find_distances(state->heap, state->finalists, count, state->pager.read_ahead_count());
   double const scale = score_scale(state->shape.column.metric);
   for (uint32_t i = 0; i < count; i++) {
     Finalist const& row = state->finalists[i];

@@ -92,14 +92,17 @@ void look_by_slot(ScanHeap* scan, Finalist* row) {
 
 }  // namespace
 
-void find_distances(ScanHeap* scan, Finalist* rows, uint32 count) {
-  constexpr uint32 ahead = 4;
+void find_distances(ScanHeap* scan, Finalist* rows, uint32 count, uint32 read_ahead_count) {
+  constexpr uint32 ahead_in_memory = 4;
+  uint32 const ahead = Max(ahead_in_memory, read_ahead_count);
+  uint32 asked = 0;
   scan->fetched_count += count;
   MemoryContext const old = MemoryContextSwitchTo(scan->row_context);
   for (uint32 i = 0; i < count; i++) {
     rows[i].toast = {};
     if (scan->in_place) {
-      if (i + ahead < count) prefetch_tuple(scan->heap, pointer_to(rows[i + ahead].tid));
+      for (; asked < count && asked <= i + ahead; asked++)
+        prefetch_tuple(scan->heap, pointer_to(rows[asked].tid), read_ahead_count != 0);
       look_in_place(scan, &rows[i]);
     } else {
       look_by_slot(scan, &rows[i]);

@@ -37,8 +37,9 @@ struct Finalist {
 ScanHeap* open_scan_heap(Relation heap, Relation index, Snapshot snapshot, ColumnClass const& column, VectorRef query);
 void close_scan_heap(ScanHeap* heap);
 
-// Fills in what is not the tid. Rows are many cache misses apart, so each step is taken for all of them.
-void find_distances(ScanHeap* heap, Finalist* rows, uint32 count);
+// Fills in what is not the tid. Rows are many cache misses apart, so each step is taken for all of them; so many rows
+// are asked from the disk ahead, 0: it is not asked.
+void find_distances(ScanHeap* heap, Finalist* rows, uint32 count, uint32 read_ahead_count);
 
 // The distance of a row from its elements, as find_distances() gives it.
 double distance_of_elements(ScanHeap const* heap, char const* elements);

@@ -13,6 +13,7 @@ struct ScanReport {
   store::SearchCounters counters;
   uint64_t stage_ns[store::search_stage_count];
   uint64_t page_count;
+  uint64_t prefetched_count;  // pages asked for from the disk before they were read, of index and table
   uint64_t heap_count;
   uint64_t returned_count;
 };

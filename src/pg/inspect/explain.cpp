@@ -40,6 +40,7 @@ void add_report(ScanReport* sum, ScanReport const& more) {
   add_counters(&sum->counters, more.counters);
   sum->scan_count += more.scan_count;
   sum->page_count += more.page_count;
+  sum->prefetched_count += more.prefetched_count;
   sum->heap_count += more.heap_count;
   sum->returned_count += more.returned_count;
   for (uint32_t i = 0; i < store::search_stage_count; i++) sum->stage_ns[i] += more.stage_ns[i];
@@ -79,6 +80,7 @@ void put_counters(ExplainState* out, ScanReport const& report) {
       {"gathers", counters.gather_count, 0},
       {"heap_rows", report.heap_count, never},
       {"pages", report.page_count, never},
+      {"prefetched", report.prefetched_count, 0},
       {"continuations", counters.advance_count, 0},
       {"bloom_tests", counters.bloom_test_count, 0},
       {"bloom_skips", counters.bloom_skip_count, 0},

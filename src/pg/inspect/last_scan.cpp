@@ -22,6 +22,7 @@ STRATA_FUNCTION(last_scan) {
       Int64GetDatum(int64(scan.counters.growing_count)),
       Int64GetDatum(int64(scan.counters.refined_count)),
       Int64GetDatum(int64(scan.page_count)),
+      Int64GetDatum(int64(scan.prefetched_count)),
       Int64GetDatum(int64(scan.heap_count)),
       Int64GetDatum(int64(scan.returned_count)),
       Int32GetDatum(int32(scan.counters.advance_count)),

@@ -46,7 +46,8 @@ void pin_for_fetch(Relation table, IndexFetchTableData* fetch, BlockNumber block
   *current = known;
 }
 
-void prefetch_tuple(Relation table, ItemPointerData tid) {
+void prefetch_tuple(Relation table, ItemPointerData tid, bool from_disk) {
+  if (from_disk) return ask_for_page(table, ItemPointerGetBlockNumber(&tid));
   size_t const item = SizeOfPageHeaderData + sizeof(ItemIdData) * (ItemPointerGetOffsetNumber(&tid) - 1);
   prefetch_bytes(table, ItemPointerGetBlockNumber(&tid), item, sizeof(ItemIdData));
 }

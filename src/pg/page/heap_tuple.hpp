@@ -16,8 +16,8 @@ bool has_heap_tuples(Relation table);
 // Pins the version of row `tid` that `snapshot` sees; false, and nothing pinned, when it sees none.
 bool pin_visible(Relation table, ItemPointerData tid, Snapshot snapshot, PinnedTuple* pinned);
 
-// Asks for the cache lines with which looking for a row begins.
-void prefetch_tuple(Relation table, ItemPointerData tid);
+// Asks for the cache lines with which looking for a row begins, or, `from_disk`, for the row's page.
+void prefetch_tuple(Relation table, ItemPointerData tid, bool from_disk);
 
 // The same for row `tid` itself, not its successors. False as well when there is no such row. Requires that the page
 // exists.

@@ -18,6 +18,14 @@ namespace {
 
 constexpr uintptr_t memory_alignment = 64;
 
+// The count of pages read to compare later ones with, so that they differ when pages were read since the last call.
+int64_t reads_to_compare() {
+  static int64_t last = -1;
+  bool const has_read = last >= 0 && pgBufferUsage.shared_blks_read != last;
+  last = pgBufferUsage.shared_blks_read;
+  return has_read ? -1 : last;
+}
+
 BufferAccessStrategy strategy_of(PageAccess access, MemoryContext context) {
   MemoryContext const old = MemoryContextSwitchTo(context);
   BufferAccessStrategy strategy = nullptr;
@@ -73,7 +81,19 @@ PgPager::PgPager(Relation index, Relation heap, PageAccess access, ForkNumber fo
       strategy_(strategy_of(access, context)),
       context_(context),
       fork_(fork),
-      access_(access) {}
+      access_(access),
+      reads_before_(reads_to_compare()),
+      asked_before_(asked_page_count) {}
+
+uint32_t PgPager::disk_read_ahead() {
+  // The server's default of 1, up to PostgreSQL 17, would leave any disk idle; 0 says that asking is of no use here.
+  constexpr int places_min = 16, places_max = 256;
+  if (read_ahead_ == UINT32_MAX) {
+    int const concurrency = get_tablespace_io_concurrency(index_->rd_rel->reltablespace);
+    read_ahead_ = concurrency == 0 ? 0 : uint32_t(Min(Max(concurrency, places_min), places_max));
+  }
+  return read_ahead_;
+}
 
 format::PageSpan PgAction::take(BlockNo block, bool fresh) {
   for (uint32_t i = 0; i < count_; i++) {

@@ -140,16 +140,15 @@ class PgPager {
   }
   bool try_truncate(uint32_t count);
   void write_fresh(store::FreshPage const* pages, uint32_t count);
-  void prefetch(BlockNo block) {
-    if (store::is_cold(raw(block))) return prefetch_companion(block);
-    if (raw(block) < block_count_ || raw(block) < block_count()) PrefetchBuffer(index_, fork_, raw(block));
-  }
-
   void prefetch_bytes(BlockNo block, uint32_t at, uint32_t size) {
     // Of the companion the page itself is far away, not its cache lines.
     if (store::is_cold(raw(block))) return prefetch_companion(block);
-    strata::pg::prefetch_bytes(index_, raw(block), SizeOfPageHeaderData + at, size);
+    if (read_ahead_count() != 0)
+      ask_for_page(index_, raw(block));
+    else
+      strata::pg::prefetch_bytes(index_, raw(block), SizeOfPageHeaderData + at, size);
   }
+  uint32_t read_ahead_count() { return reads_disk() ? disk_read_ahead() : 0; }
 
   void lock(store::LockName name) { LockPage(index_, lock_block(name), ExclusiveLock); }
   bool try_lock(store::LockName name) { return ConditionalLockPage(index_, lock_block(name), ExclusiveLock); }
@@ -202,7 +201,8 @@ class PgPager {
   Relation index() const { return index_; }
   Relation heap() const { return heap_; }
   MemoryContext context() const { return context_; }
-  uint64_t read_count() const { return read_count_; }  // pages read so far
+  uint64_t read_count() const { return read_count_; }                        // pages read so far
+  uint64_t asked_count() const { return asked_page_count - asked_before_; }  // pages asked for ahead, of the table too
 
  private:
   friend class PgAction;
@@ -210,6 +210,8 @@ class PgPager {
   static std::byte const* content_of(Page page) { return reinterpret_cast<std::byte*>(page) + SizeOfPageHeaderData; }
   // Blocks no relation can have: page locks on them stand for the locks of store.
   static BlockNumber lock_block(store::LockName name) { return MaxBlockNumber - static_cast<uint32_t>(name); }
+  // Whether pages had to be read since the operation began, or during the one before.
+  bool reads_disk() const { return pgBufferUsage.shared_blks_read != reads_before_; }
   bool notes_buffers() const { return fork_ == MAIN_FORKNUM && access_ == PageAccess::random; }
   // InvalidBuffer for a page past the end of the file, whose length takes a system call to find out.
   Buffer pin_noted(BlockNo block) {
@@ -243,6 +245,7 @@ class PgPager {
   Buffer pin_companion(BlockNo block);
   void prefetch_companion(BlockNo block);
   Buffer pin_fresh(BlockNo block);
+  uint32_t disk_read_ahead();
   bool must_end();
   void end_if_waited_for();
   void pay_for_pages();
@@ -267,7 +270,10 @@ class PgPager {
   TimestampTz waiters_checked_at_ = 0;
   uint64_t read_count_ = 0;
   uint64_t written_count_ = 0;
-  uint64_t paid_count_ = 0;  // of both together
+  uint64_t paid_count_ = 0;   // of both together
+  int64_t reads_before_ = 0;  // of all pages by this session, see reads_disk()
+  uint64_t asked_before_ = 0;
+  uint32_t read_ahead_ = UINT32_MAX;  // UINT32_MAX: not asked yet
   Companion companion_ = {};
 };
 static_assert(store::Pager<PgPager>);
