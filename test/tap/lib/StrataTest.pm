@@ -75,6 +75,7 @@ sub crash_and_restart
     # Stopped first, so that it starts no further process that would outlive it: a worker, say, that waits for ever for
     # a lock of a killed one.
     kill('STOP', $pid);
+    sleep(0.01) until ((process_state($pid))[0] // 'T') eq 'T';
     my @children = children_of($pid);
     $node->kill9;
     kill('KILL', @children);
