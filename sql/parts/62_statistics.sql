@@ -2,7 +2,11 @@
 
 CREATE TABLE strata.worker_failures (
   relation oid NOT NULL, failures int NOT NULL, first_at timestamptz NOT NULL, last_at timestamptz NOT NULL,
-  next_try timestamptz NOT NULL, sqlstate text NOT NULL, message text NOT NULL, job name NOT NULL);
+  next_try timestamptz NOT NULL, sqlstate text NOT NULL, message text NOT NULL, job name NOT NULL)
+  WITH (vacuum_truncate = off);
+-- A page that VACUUM leaves in place: on a full disk there would be none for the row that says so.
+INSERT INTO strata.worker_failures VALUES (0, 0, pg_catalog.now(), pg_catalog.now(), pg_catalog.now(), '', '', '');
+DELETE FROM strata.worker_failures;
 COMMENT ON TABLE strata.worker_failures IS 'indexes and tables that background workers could not serve; written by them, shown in strata.stat_worker';
 COMMENT ON COLUMN strata.worker_failures.job IS 'what failed: maintain an index; remove a table in the trash, collect versions, expire claims, archive versions, move rows between tiers';
 

@@ -30,6 +30,7 @@ constexpr int idle_round_max_ms = 1000;  // less than DROP DATABASE waits for ot
 constexpr int quiet_rounds = 5;          // without new rows: the index is at rest
 constexpr int rest_rounds_max = 30;      // of quiet: work that old snapshots still hold up is left for later
 constexpr int64_t unrested_us = 60 * USECS_PER_SEC;
+constexpr int64_t unnoted_us = 60 * USECS_PER_SEC;  // after a failure that could not even be written down
 
 // Indexes are at rest each for itself, whatever goes on in others or in other databases: what a worker does for one at
 // rest is bounded, by the bytes it wrote first as by the settings for workers, and must not wait for a busy neighbour.
@@ -151,13 +152,19 @@ void idle() {
   set_ps_display("idle");
 }
 
-void settle_failure(Job const& job, bool ok, TimestampTz known, Failure const& failure) {
-  if (ok && known == 0) return;
+struct Outcome {
+  Job job;
+  bool ok;
+  Failure failure;
+};
+
+void run_note(void* argument) {
+  auto const* const outcome = static_cast<Outcome const*>(argument);
   StartTransactionCommand();
-  if (ok)
-    forget_failure(job);
+  if (outcome->ok)
+    forget_failure(outcome->job);
   else
-    record_failure(job, failure);
+    record_failure(outcome->job, outcome->failure);
   CommitTransactionCommand();
 }
 
@@ -170,13 +177,15 @@ bool try_job(Job const& job, void (*run)(void*), void* argument, TimestampTz* ag
     *again_at = known;
     return false;
   }
-  Failure failure;
+  Outcome outcome{job, false, {}};
   begin_progress(job.relation);
-  bool const ok = run_guarded(run, argument, &failure);
-  settle_failure(job, ok, known, failure);
+  outcome.ok = run_guarded(run, argument, &outcome.failure);
+  // What made the job fail may keep the note from being written; others get their turn all the same.
+  Failure why_not;
+  bool const noted = (outcome.ok && known == 0) || run_guarded(run_note, &outcome, &why_not);
   idle();
-  if (!ok) *again_at = GetCurrentTimestamp() + USECS_PER_SEC;
-  return ok;
+  if (!outcome.ok) *again_at = GetCurrentTimestamp() + (noted ? USECS_PER_SEC : unnoted_us);
+  return outcome.ok;
 }
 
 Rest serve_index(Oid index, bool seal_any, bool at_rest) {

@@ -54,6 +54,12 @@ void find_row(Relation table, Job const& job, Fn&& fn) {
   });
 }
 
+void keep(ErrorData* error, Failure* failure) {
+  failure->sqlstate = error->sqlerrcode;
+  strlcpy(failure->message, error->message ? error->message : "", sizeof failure->message);
+  FreeErrorData(error);
+}
+
 int64_t wait_after(int failures) {
   return failures > 11 ? wait_most_us : Min(wait_least_us << (failures - 1), wait_most_us);
 }
@@ -151,12 +157,40 @@ bool run_guarded(void (*job)(void*), void* argument, Failure* failure) {
     AbortOutOfAnyTransaction();
     FlushErrorState();
     MemoryContextSwitchTo(context);
-    failure->sqlstate = error->sqlerrcode;
-    strlcpy(failure->message, error->message ? error->message : "", sizeof failure->message);
-    FreeErrorData(error);
+    keep(error, failure);
     RESUME_INTERRUPTS();
   }
   PG_END_TRY();
+  return ok;
+}
+
+bool run_while_room(void (*job)(void*), void* argument, Failure* failure) {
+  MemoryContext const context = CurrentMemoryContext;
+  ResourceOwner const owner = CurrentResourceOwner;
+  bool volatile ok = true;
+  BeginInternalSubTransaction(nullptr);
+  MemoryContextSwitchTo(context);
+  // tidy: allow(banned-names): a subtransaction is rolled back here; what it was not made for is rethrown
+  PG_TRY();
+  {
+    job(argument);
+    ReleaseCurrentSubTransaction();
+  }
+  // tidy: allow(banned-names): see above
+  PG_CATCH();
+  {
+    MemoryContextSwitchTo(context);
+    ErrorData* const error = CopyErrorData();
+    if (ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_INSUFFICIENT_RESOURCES) PG_RE_THROW();
+    ok = false;
+    FlushErrorState();
+    RollbackAndReleaseCurrentSubTransaction();
+    MemoryContextSwitchTo(context);
+    keep(error, failure);
+  }
+  PG_END_TRY();
+  MemoryContextSwitchTo(context);
+  CurrentResourceOwner = owner;
   return ok;
 }
 #pragma GCC diagnostic pop

@@ -32,4 +32,9 @@ TimestampTz sweep_failures();
 // and in *failure; its transaction is aborted, session locks are kept.
 bool run_guarded(void (*job)(void*), void* argument, Failure* failure);
 
+// Runs job(argument) within the caller's transaction, which must not be in parallel mode. False when it ran out of
+// disk, memory or the like: what it did is rolled back, its locks are given back, and *failure says why. Other errors
+// are raised.
+bool run_while_room(void (*job)(void*), void* argument, Failure* failure);
+
 }  // namespace strata::pg

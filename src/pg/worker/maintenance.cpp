@@ -4,6 +4,7 @@
 #include "pg/am/index_stats.hpp"
 #include "pg/inspect/index_access.hpp"
 #include "pg/settings.hpp"
+#include "pg/worker/failures.hpp"
 #include "pg/worker/schedule.hpp"
 #include "pg/worker/window.hpp"
 #include "pg/worker/worker.hpp"
@@ -160,10 +161,14 @@ void seal_after_import(Relation heap) {
 
 namespace {
 
+bool can_call_worker(Relation index) {
+  return settings.auto_flush_interval_ms > 0 && settings.max_workers > 0 && !is_private(index);
+}
+
 // What VACUUM leaves undone, because it is much, too young, or still to be read by somebody, is a worker's: after the
 // last insert nobody else looks for long.
 void call_for_the_rest(Relation index, Relation heap, store::MaintainOptions const& options, MemoryContext context) {
-  if (settings.auto_flush_interval_ms == 0 || is_private(index)) return;
+  if (!can_call_worker(index)) return;
   PgPager pager(index, heap, PageAccess::random, MAIN_FORKNUM, context);
   store::RestOutlook at_rest;
   report(store::look_at_rest(pager, options, &at_rest));
@@ -176,6 +181,34 @@ void call_for_the_rest(Relation index, Relation heap, store::MaintainOptions con
     request_worker(index);
 }
 
+// Maintenance within VACUUM.
+struct VacuumTurn {
+  Relation index;
+  Relation heap;
+  store::MaintainOptions options;
+  MemoryContext context;
+};
+
+void run_vacuum_steps(VacuumTurn const& turn) {
+  PgPager hits_pager(turn.index, turn.heap, PageAccess::random, MAIN_FORKNUM, turn.context);
+  flush_access(hits_pager, 0);
+  uint64_t rows = 0;
+  for (uint32_t step = 0; step < vacuum_steps_max && rows < vacuum_rows_max; step++) {
+    PgPager pager(turn.index, turn.heap, maintenance_access(turn.index), MAIN_FORKNUM, turn.context);
+    store::MaintainResult result;
+    if (!maintain_once(pager, turn.options, false, &result)) break;
+    bool const counts_pages = result.step == store::Step::reclaimed || result.step == store::Step::moved ||
+                              result.step == store::Step::truncated;
+    if (!counts_pages) rows += result.row_count;
+    MemoryContextReset(turn.context);
+    vacuum_delay(false);
+  }
+}
+
+void run_vacuum_turn(void* turn) {
+  run_vacuum_steps(*static_cast<VacuumTurn const*>(turn));
+}
+
 }  // namespace
 
 void maintain_in_vacuum(Relation index, Relation heap) {
@@ -184,18 +217,19 @@ void maintain_in_vacuum(Relation index, Relation heap) {
   keep_to_window(&options);
   options.settle = true;
   MemoryContext const context = AllocSetContextCreate(CurrentMemoryContext, "ivf maintenance", ALLOCSET_DEFAULT_SIZES);
-  PgPager hits_pager(index, heap, PageAccess::random, MAIN_FORKNUM, context);
-  flush_access(hits_pager, 0);
-  uint64_t rows = 0;
-  for (uint32_t step = 0; step < vacuum_steps_max && rows < vacuum_rows_max; step++) {
-    PgPager pager(index, heap, maintenance_access(index), MAIN_FORKNUM, context);
-    store::MaintainResult result;
-    if (!maintain_once(pager, options, false, &result)) break;
-    bool const counts_pages = result.step == store::Step::reclaimed || result.step == store::Step::moved ||
-                              result.step == store::Step::truncated;
-    if (!counts_pages) rows += result.row_count;
-    MemoryContextReset(context);
-    vacuum_delay(false);
+  VacuumTurn turn{index, heap, options, context};
+  // VACUUM is what makes room on a full disk, and must not fail because there is none for a new segment. In parallel
+  // mode there are no subtransactions, and no truncation either.
+  if (!IsInParallelMode()) {
+    Failure failure;
+    if (!run_while_room(run_vacuum_turn, &turn, &failure))
+      ereport(WARNING, (errcode(failure.sqlstate), errmsg("maintenance of index \"%s\" is left for later: %s",
+                                                          RelationGetRelationName(index), failure.message)));
+    // Nor can the file be cut off from within a subtransaction.
+    turn.options.seal = turn.options.train = turn.options.merge = false;
+    run_vacuum_steps(turn);
+  } else if (!can_call_worker(index)) {
+    run_vacuum_steps(turn);
   }
   call_for_the_rest(index, heap, options, context);
   MemoryContextDelete(context);
