@@ -32,7 +32,7 @@ Status calibrate_query(P& pager, Search& search, policy::StopTrainer& trainer) {
     uint32_t const before = search.scores.count;
     if (Status status = probe_next(pager, search); !status.ok()) return status;
     for (uint32_t i = before; i < search.scores.count; i++) search.scores[i] = tracked(search, search.scores[i]);
-    float const weight = search.epochs.count == 1 ? 1.0f : epoch_weight(search, rank.epoch);
+    float const weight = list_weight(search, rank.epoch);
     trainer.add_list(tracked(search, rank.key), weight, search.scores.items + before, search.scores.count - before);
     search.runs.count = 0;
     search.bounds.count = 0;
@@ -180,6 +180,7 @@ Status run_query(P& pager, Calibration& work, uint64_t at, policy::StopTrainer& 
   for (uint32_t source = 0; source < search->sources.count; source++)
     if (search->sources[source].object->disk.id == segment) search->skip_source = source;
   search->skip_row = row;
+  search->model_lists = work.manifest.find(work.epoch)->disk.list_count;
   // The first queries find the norm that lifts inner products; a larger one later is clamped.
   if (search->epochs.count)
     search->tracked_offset = search->queries[search->epochs[0].query].refine.norm2 + float(work.norm2_max);

@@ -243,16 +243,16 @@ Status look_ahead(P& pager, MaintainOptions const& options, Outlook* outlook) {
 
 namespace detail {
 
-// Calibration is due for a codebook that most rows use and that has none, or one since which a quarter of its rows came
-// new or went (at rest: a tenth). Growth alone would need it less often (policy::tau_scale), but new rows may be other
-// rows. Longer residuals mean that they are: then a tenth of them is enough.
+// Calibration is due for a codebook that half of the rows use and that has none, or one since which a quarter of its
+// rows came new or went (at rest: a tenth). Growth alone would need it less often (policy::tau_scale), but new rows may
+// be other rows. Longer residuals mean that they are: then a tenth of them is enough.
 inline bool calibration_is_due(IndexFacts const& facts, bool at_rest) {
   uint64_t const live = facts.listed_rows - facts.listed_deleted, known = facts.calibrated_rows;
   if (live * 2 < facts.sealed_rows - facts.deleted_rows || facts.listed_rows < policy::flat_row_count_max) return false;
+  if (known == 0) return true;
   // At rest the segments of older codebooks are carried over first.
   for (auto const& segment : facts.segments)
     if (at_rest && segment.epoch && segment.epoch != facts.epoch) return false;
-  if (known == 0) return true;
   double const then = facts.calibrated_residual2, now = facts.listed_residual2;
   bool const is_other = then > 0 && (now > 1.05 * then || now < 0.95 * then);
   uint64_t const part = at_rest || is_other ? 10 : 4;
@@ -311,6 +311,9 @@ Status maintain(P& pager, MaintainOptions const& options, MaintainResult* result
     *result = {Step::sealed, sealed.row_count, 1, sealed.output, {}};
   } else {
     if (status.ok() && options.train) status = detail::train_if_due(pager, manifest, facts, options, result);
+    // Before the last segments leave an older codebook, whose calibration goes with it.
+    if (status.ok() && options.train && result->step == Step::nothing && facts.calibrated_rows == 0)
+      status = detail::calibrate_if_due(pager, manifest, facts, options, result);
     if (status.ok() && options.merge && result->step == Step::nothing)
       status = detail::merge_if_due(pager, manifest, facts, options, result);
     if (status.ok() && options.train && result->step == Step::nothing)

@@ -217,7 +217,7 @@ Status probe_lists(P& pager, Search& search) {
     if (!status.ok()) return status;
     bool const last = search.probed == search.order.count;
     float const next_key = last ? infinity : search.order[search.probed].key;
-    float const weight = search.epochs.count == 1 ? 1.0f : epoch_weight(search, epoch);
+    float const weight = list_weight(search, epoch);
     bool const decides = search.tracker.advance(weight, tracked_tau(search), tracked(search, next_key));
     bool const due = decides || plan.kind == policy::StopPlan::Kind::probes;
     if (due && search.filter) plan = stop_plan(search);

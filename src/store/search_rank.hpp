@@ -138,6 +138,7 @@ Status load_stop_model(P& pager, Search& search) {
     if (!kept) kept = own;
   }
   search.model = &kept->model;
+  search.model_lists = search.model->list_count;
   search.tau_scale = policy::tau_scale(search.model, double(search.ranked_total));
   FrameQuery const& query = search.queries[search.epochs[0].query];
   search.tracked_offset = query.refine.norm2 + float(kept->mean_residual2);

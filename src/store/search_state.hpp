@@ -157,6 +157,7 @@ struct Search {
   Array<float> top;                    // binary heap, the `target` smallest scores, largest first
   policy::StopModelDisk const* model;  // of the newest calibrated epoch, or null
   void* own_model;                     // memory of the search's, or null
+  uint32_t model_lists;                // lists of the epoch that the model is of; 0 without a model
   policy::StopTracker tracker;
   float tracked_offset;            // see tracked() in search_stop.hpp
   float tau_scale;                 // see policy::tau_scale

@@ -138,15 +138,18 @@ inline uint32_t lists_expected(Search const& search) {
                                                     search.order.count));
 }
 
-// Share of the rows with lists that lie under epoch `at`: what one of its lists weighs.
-inline float epoch_weight(Search const& search, uint32_t at) {
+// What a list of epoch `at` weighs: the share of the rows with lists that lie under the epoch, in lists as large as
+// those that the model counts. Without, lists of a new codebook, of which there are more, pass for more than they hold.
+inline float list_weight(Search const& search, uint32_t at) {
   uint64_t rows = 0, all = 0;
   for (SearchSource const& source : search.sources) {
     if (source.epoch == SearchSource::none) continue;
     all += source.ranked_count;
     if (source.epoch == at) rows += source.ranked_count;
   }
-  return all ? float(double(rows) / double(all)) : 1.0f;
+  if (all == 0) return 1.0f;
+  double const share = double(rows) / double(all), lists = search.epochs[at].view->list_count;
+  return float(search.model_lists ? share * search.model_lists / lists : share);
 }
 
 }  // namespace strata::store::detail

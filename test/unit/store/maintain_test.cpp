@@ -143,6 +143,68 @@ TEST(Maintain, IndexCreatedEmptyAndFilledEndsWithACodebookAndFewSegments) {
   EXPECT_GE(recall(many), 0.99);
 }
 
+// The k nearest of the rows seen so far, of each query.
+class Neighbours {
+ public:
+  Neighbours(std::vector<Vector> queries, size_t k) : queries_(std::move(queries)), nearest_(queries_.size()), k_(k) {}
+
+  void add(Vector const& row) {
+    for (size_t at = 0; at < queries_.size(); at++) {
+      double score = 0;
+      for (size_t i = 0; i < row.size(); i++) score += std::pow(double(row[i]) - queries_[at][i], 2);
+      auto& nearest = nearest_[at];
+      nearest.insert(std::upper_bound(nearest.begin(), nearest.end(), score), score);
+      if (nearest.size() > k_) nearest.pop_back();
+    }
+  }
+  double recall(StoreIndex& index) const {
+    double hits = 0;
+    for (size_t at = 0; at < queries_.size(); at++) {
+      double const reach = nearest_[at].back() * (1 + 1e-5);
+      for (Found const& found : index.search(queries_[at], uint32_t(k_), {})) hits += found.score <= reach;
+      index.free_memory();
+    }
+    return hits / double(k_ * queries_.size());
+  }
+
+ private:
+  std::vector<Vector> queries_;
+  std::vector<std::vector<double>> nearest_;
+  size_t k_;
+};
+
+// A new codebook takes over segment by segment, and is calibrated in between: whoever searches meanwhile finds what he
+// would find before and after.
+TEST(Maintain, RecallHoldsWhileCodebooksChange) {
+  uint32_t const dim = 16, chunk = 2000, count_of_rows = 80000, query_count = 100;
+  StoreIndex index(dim);
+  auto const rows = gaussian_rows(1, count_of_rows + query_count, dim);
+  Neighbours neighbours({rows.begin() + count_of_rows, rows.end()}, 10);
+  size_t trained = 0;
+  double least = 1;
+  Step after = Step::nothing;
+  for (uint32_t i = 0; i < count_of_rows; i++) {
+    index.insert(rows[i], 0, i % 4);
+    neighbours.add(rows[i]);
+    if (i % chunk != chunk - 1) continue;
+    index.pager.horizon = UINT64_MAX;
+    bool unsettled = false;
+    for (store::MaintainResult result{Step::sealed, 0, 0, ObjectId::none, {}}; result.step != Step::nothing;) {
+      MaintainOptions options;
+      index.locked([&] { EXPECT_OK(store::maintain(index.pager, options, &result)); });
+      index.pager.xid++;
+      trained += result.step == Step::trained;
+      unsettled = unsettled || trained >= 2;
+      if (!unsettled || result.step == Step::reclaimed) continue;
+      double const reached = neighbours.recall(index);
+      if (reached < least) after = result.step;
+      least = std::min(least, reached);
+    }
+  }
+  EXPECT_GE(trained, 2u);
+  EXPECT_GE(least, 0.93) << "after step " << int(after);
+}
+
 TEST(Maintain, ForcedTrainingAndItsLists) {
   StoreIndex index(16);
   index.insert_all(gaussian_rows(1, 21000, 16));
