@@ -55,7 +55,6 @@ struct Calibration {
   float* vector;            // float[dim], a query
   float* z;                 // two times padded_dim
   std::byte* refine;
-  double norm2_max;  // of the queries so far
   // The segment that queries are drawn from now, and the rows of those before it.
   uint32_t object_at;
   uint64_t rows_before;
@@ -95,7 +94,6 @@ Status write_calibration(P& pager, Calibration const& calibration, policy::StopM
     header->kind = ObjectKind::calibration;
     header->row_count = rows;
     header->epoch = raw(epoch);
-    header->mean_residual2 = float(calibration.norm2_max);
     header->listed_residual2 = float(calibration.listed_residual2);
     ObjectWriter<P> writer(pager, *object, header);
     writer.append(0, &model, sizeof model);
@@ -156,12 +154,7 @@ Status read_query(P& pager, Calibration& work, uint32_t row) {
       read_part(pager, work, StreamKind::refine_codes, uint64_t(row) * shape.refine_size, shape.code_size, work.refine);
   if (!status.ok()) return status;
   quant::decode_refine(shape.padded_dim, work.refine, work.z);
-  double norm2 = 0;
-  for (uint32_t i = 0; i < shape.padded_dim; i++) {
-    norm2 += double(work.z[i]) * work.z[i];
-    work.z[i] = (work.z[i] + work.frame.mean[i]) * work.frame.unit;
-  }
-  if (norm2 > work.norm2_max) work.norm2_max = norm2;
+  for (uint32_t i = 0; i < shape.padded_dim; i++) work.z[i] = (work.z[i] + work.frame.mean[i]) * work.frame.unit;
   quant::rotate_back(shape.seed, shape.dim, work.z, work.vector, work.z + shape.padded_dim);
   return {};
 }
@@ -181,9 +174,6 @@ Status run_query(P& pager, Calibration& work, uint64_t at, policy::StopTrainer& 
     if (search->sources[source].object->disk.id == segment) search->skip_source = source;
   search->skip_row = row;
   search->model_lists = work.manifest.find(work.epoch)->disk.list_count;
-  // The first queries find the norm that lifts inner products; a larger one later is clamped.
-  if (search->epochs.count)
-    search->tracked_offset = search->queries[search->epochs[0].query].refine.norm2 + float(work.norm2_max);
   status = calibrate_query(pager, *search, trainer);
   release_search(pager, search);
   return status;

@@ -152,9 +152,4 @@ Status open_kept_epoch(P& pager, Search const& search, ObjectId id, EpochView** 
   return (*view)->object ? Status{} : corrupt("manifest lacks an epoch", raw(id));
 }
 
-struct KeptModel {
-  double mean_residual2;
-  policy::StopModelDisk model;
-};
-
 }  // namespace strata::store::detail

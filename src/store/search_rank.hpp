@@ -20,14 +20,16 @@ inline float key_in_order(float key) {
   return key == key ? key : infinity;
 }
 
-// What the key of a list has over the squared distance of its centroid, `base`: the mean squared residual of its rows,
-// and less the more they scatter towards the query, sqrt(residual2 / dim) if alike in all directions. The nearest rows
-// are the far end of that, so a list stands for rows `deviations` out: of two lists equally near, the wider one comes
-// first. Nothing of this for inner products. docs/performance.md, "The order of lists", has what it is worth.
-inline float key_spread(IndexShape const& shape, float base, float residual2) {
-  if (shape.metric == Metric::inner_product) return 0.0f;
-  constexpr float deviations_max = 4.0f;
-  float const dim = float(shape.dim), half_root = 0.5f * std::sqrt(dim);  // more than the root would end below zero
+// What the key of a list has over the score of its centroid, `base`: under distances the mean squared residual of its
+// rows, and less the more they scatter towards the query, sqrt(residual2 / dim) if alike in all directions. The nearest
+// rows are the far end of that, so a list stands for rows `deviations` out: of two lists equally near, the wider one
+// comes first. docs/performance.md, "The order of lists" and "Inner products", has what it is worth.
+inline float key_spread(IndexShape const& shape, FrameQuery const& query, float base, float residual2) {
+  constexpr float deviations_max = 4.0f, product_deviations = 3.0f;
+  float const dim = float(shape.dim);
+  if (shape.metric == Metric::inner_product)
+    return -product_deviations * std::sqrt(query.refine.norm2) * std::sqrt(residual2 / dim);
+  float const half_root = 0.5f * std::sqrt(dim);  // more than the root would end below zero
   float const deviations = half_root < deviations_max ? half_root : deviations_max;
   float const product = base > 0.0f ? base * residual2 / dim : 0.0f;
   return residual2 - 2.0f * deviations * std::sqrt(product);
@@ -61,7 +63,7 @@ Status rank_epoch(P& pager, Search& search, uint32_t at) {
   if (!status.ok()) return status;
   search.order.reserve(pager, search.order.count + lists);
   for (uint32_t list = 0; list < lists; list++) {
-    float const spread = key_spread(shape, estimates[list], residual_of(residuals, list));
+    float const spread = key_spread(shape, query, estimates[list], residual_of(residuals, list));
     float key = key_in_order(query.factor * (estimates[list] + spread) + query.offset);
     search.order[search.order.count++] = {key, 0.0f, at, list & 0x7FFFFFFFu, 0};
   }
@@ -88,28 +90,27 @@ Status rank_exactly(P& pager, Search& search, ListRank& rank) {
                            : math::l2_squared(shape.padded_dim, query.w, search.centroid);
   }
   float residual2 = 0;
-  if (!by_product) {
-    if (view.kept_residuals)
-      residual2 = residual_of(view.kept_residuals, rank.list);
-    else if (Status status = read_stream(pager, *view.object, view.residuals, uint64_t(rank.list) * 4, 4, &residual2);
-             !status.ok())
-      return status;
-  }
-  rank.key = key_in_order(query.factor * (rank.base + key_spread(shape, rank.base, residual2)) + query.offset);
+  if (view.kept_residuals)
+    residual2 = residual_of(view.kept_residuals, rank.list);
+  else if (Status status = read_stream(pager, *view.object, view.residuals, uint64_t(rank.list) * 4, 4, &residual2);
+           !status.ok())
+    return status;
+  rank.key = key_in_order(query.factor * (rank.base + key_spread(shape, query, rank.base, residual2)) + query.offset);
   rank.exact = 1;
   return {};
 }
 
-// The model of a calibration, checked, and the header of its object.
+// The model of a calibration, checked.
 template <Pager P>
-Status read_stop_model(P& pager, ManifestObject const& calibration, ObjectHeaderDisk* header,
-                       policy::StopModelDisk* model) {
+Status read_stop_model(P& pager, ManifestObject const& calibration, policy::StopModelDisk* model) {
+  auto* const header = static_cast<ObjectHeaderDisk*>(pager.allocate(sizeof(ObjectHeaderDisk)));
   Status status = read_header(pager, calibration, header);
   StreamDisk const* stream = status.ok() ? find_stream(*header, StreamKind::stop_model) : nullptr;
   if (status.ok() && (!stream || stream->byte_size != sizeof *model))
     status = corrupt("calibration is malformed", calibration.disk.id);
   if (status.ok()) status = read_stream(pager, calibration, *stream, 0, sizeof *model, model);
   if (status.ok()) status = policy::check_stop_model(*model);
+  pager.release(header);
   return status;
 }
 
@@ -124,24 +125,16 @@ Status load_stop_model(P& pager, Search& search) {
   }
   if (!newest) return {};
   uint64_t const key = model_key(newest->id());
-  auto const* kept = static_cast<KeptModel const*>(pager.find_cached(key));
-  if (!kept) {
-    auto* const header = static_cast<ObjectHeaderDisk*>(pager.allocate(sizeof(ObjectHeaderDisk)));
-    auto* const own = static_cast<KeptModel*>(pager.allocate(sizeof(KeptModel)));
-    Status const status = read_stop_model(pager, *newest, header, &own->model);
-    own->mean_residual2 = header->mean_residual2;
-    pager.release(header);
+  search.model = static_cast<policy::StopModelDisk const*>(pager.find_cached(key));
+  if (!search.model) {
+    auto* const own = static_cast<policy::StopModelDisk*>(pager.allocate(sizeof(policy::StopModelDisk)));
     search.own_model = own;
-    if (!status.ok()) return status;
-    kept =
-        pager.can_keep(sizeof *own) ? static_cast<KeptModel const*>(pager.keep_cached(key, own, sizeof *own)) : nullptr;
-    if (!kept) kept = own;
+    if (Status status = read_stop_model(pager, *newest, own); !status.ok()) return status;
+    void const* const kept = pager.can_keep(sizeof *own) ? pager.keep_cached(key, own, sizeof *own) : nullptr;
+    search.model = kept ? static_cast<policy::StopModelDisk const*>(kept) : own;
   }
-  search.model = &kept->model;
   search.model_lists = search.model->list_count;
   search.tau_scale = policy::tau_scale(search.model, double(search.ranked_total));
-  FrameQuery const& query = search.queries[search.epochs[0].query];
-  search.tracked_offset = query.refine.norm2 + float(kept->mean_residual2);
   return {};
 }
 

@@ -159,7 +159,6 @@ struct Search {
   void* own_model;                     // memory of the search's, or null
   uint32_t model_lists;                // lists of the epoch that the model is of; 0 without a model
   policy::StopTracker tracker;
-  float tracked_offset;            // see tracked() in search_stop.hpp
   float tau_scale;                 // see policy::tau_scale
   float epsilon;                   // how many standard deviations first-stage bounds keep away from their estimates
   uint32_t skip_source, skip_row;  // a row that is passed over: calibration, the query itself
@@ -172,7 +171,7 @@ struct Search {
   std::byte* keys;                 // scratch: keys of mask_chunk_blocks blocks
   uint64_t seen_rows, passed_rows;  // of probed lists: how many there were, how many passed
   uint64_t near_rows, near_passed;  // the same of the lists around the query
-  Moments spread;                   // of (score - key) / sqrt(key) of the rows that passed, in squared distances
+  Moments spread;                   // of the places of the rows that passed, less those of their keys; see place_of()
   bool gather;                      // rows that pass are so few that all of them are evaluated
   bool flat_done;
   std::byte* scratch;  // one growing entry or refine row

@@ -7,14 +7,32 @@
 
 namespace strata::store::detail {
 
-// The stop rule wants squared distances. Inner products become those of the rows and the query lifted to one sphere
-// (Bachrach et al., RecSys 2014): |q|^2 + R^2 - 2 <x, q>, R the largest norm of a row, in the units of the newest
-// frame.
-inline float tracked(Search const& search, float absolute) {
-  if (search.shape.metric != Metric::inner_product || absolute == infinity) return absolute;
+// Where a score lies in the spread of the data, in frame units: along the query for inner products, whatever its
+// length, and else the distance from it.
+inline float place_of(Search const& search, float absolute) {
   FrameQuery const& query = search.queries[search.epochs[0].query];
-  float lifted = 2 * (absolute - query.offset) / query.factor + search.tracked_offset;
-  return lifted > 1e-20f ? lifted : 1e-20f;
+  float const frame_score = (absolute - query.offset) / query.factor;
+  if (search.shape.metric != Metric::inner_product) return frame_score > 0.0f ? std::sqrt(frame_score) : 0.0f;
+  float const norm = std::sqrt(query.refine.norm2);
+  return norm > 0.0f ? frame_score / norm : 0.0f;
+}
+
+// What the stop rule is told: it looks at roots of ratios of keys and distances. Squared distances are told as they
+// are. Rows of cosine and inner products lie on a sphere or along the query, where the number of deviations between two
+// scores tells more than a ratio: so the rule is told
+//
+//   (y + sqrt(1 + y^2))^2,  y = sqrt(dim) / 2 * (place - typical place):  e^2y where y is small
+//
+// A deviation is about 1 / sqrt(dim) of the spread of all rows, which is 1 in frame units (more where data of many
+// dimensions vary in few of them). Ratios of it are powers of differences about the middle, and ratios of places far
+// out; no scale of rows or query matters. docs/performance.md, "Queries unlike the rows", has what it is worth.
+inline float tracked(Search const& search, float absolute) {
+  if (search.shape.metric == Metric::l2 || absolute == infinity) return absolute;
+  constexpr float dim_max = 64.0f;
+  float const typical = search.shape.metric == Metric::inner_product ? 0.0f : 1.0f, dim = float(search.shape.dim);
+  float const y = 0.5f * std::sqrt(dim < dim_max ? dim : dim_max) * (place_of(search, absolute) - typical);
+  float const root = std::sqrt(1.0f + y * y), half = y > 0.0f ? root + y : 1.0f / (root - y);
+  return half < 1e15f ? half > 1e-10f ? half * half : 1e-20f : 1e30f;
 }
 
 // tau as the stop rule wants it: at the density of rows that its model was calibrated at.
@@ -81,10 +99,10 @@ inline double rows_missing(Search const& search) {
   double const mean = spread.sum / spread.count, variance = spread.sum2 / spread.count - mean * mean;
   double const sigma = std::sqrt(variance > 1e-9 ? variance : 1e-9);
   double const rows_per_list = double(search.passed_rows) / search.probed;
+  double const tau = place_of(search, search.tau_asked);
   double missing = 0;
   for (uint32_t at = search.probed; at < search.order_sorted; at++) {
-    double const key = tracked(search, search.order[at].key), root = std::sqrt(key > 1e-20 ? key : 1e-20);
-    double const away = (key + mean * root - tracked(search, search.tau_asked)) / (sigma * root);
+    double const away = (place_of(search, search.order[at].key) + mean - tau) / sigma;
     if (away > 4) return missing;
     missing += rows_per_list * 0.5 * std::erfc(away * 0.7071067811865476);
   }
@@ -99,14 +117,14 @@ inline bool saw_enough(Search const& search) {
   return search.spread.count > 0 && rows_missing(search) <= (1 - search.options.recall_target) * rows_asked(search);
 }
 
-// Takes note of how far the scores of a list's rows lie from its key: runs [first_run, ...) are the list's.
+// Takes note of how far the places of a list's rows lie from that of its key: runs [first_run, ...) are the list's.
 inline void note_spread(Search& search, float key, uint32_t first_run) {
-  double const center = tracked(search, key), root = std::sqrt(center > 1e-20 ? center : 1e-20);
+  double const center = place_of(search, key);
   for (uint32_t run = first_run; run < search.runs.count; run++) {
     float const* bounds = search.bounds.items + search.runs[run].bounds_at;
     for (uint32_t i = 0; i < search.runs[run].row_count; i++) {
-      if (bounds[i] == infinity) continue;
-      double const away = (tracked(search, bounds[i]) - center) / root;
+      double const away = bounds[i] == infinity ? infinity : place_of(search, bounds[i]) - center;
+      if (!std::isfinite(away)) continue;
       search.spread.count++;
       search.spread.sum += away;
       search.spread.sum2 += away * away;

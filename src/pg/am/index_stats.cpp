@@ -48,10 +48,8 @@ void load_model(PgPager& pager, store::Manifest const& manifest, IndexStats* sta
     if (disk.kind != store::ObjectKind::calibration || disk.state != store::ObjectState::live ||
         disk.epoch != manifest.header.epoch)
       continue;
-    auto* header = static_cast<store::ObjectHeaderDisk*>(pager.allocate(sizeof(store::ObjectHeaderDisk)));
     // Planning is no place to find out about damage, nor about pages that were reused since the manifest was read.
-    stats->has_model = store::detail::read_stop_model(pager, object, header, &stats->model).ok();
-    pager.release(header);
+    stats->has_model = store::detail::read_stop_model(pager, object, &stats->model).ok();
   }
 }
 
