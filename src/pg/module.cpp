@@ -2,6 +2,7 @@
 #include "pg/postgres.hpp"
 
 #include "pg/am/am_options.hpp"
+#include "pg/am/bulk_insert.hpp"
 #include "pg/am/plan_junk.hpp"
 #include "pg/am/scan_limit.hpp"
 #include "pg/am/scan_report.hpp"
@@ -37,4 +38,5 @@ void _PG_init(void) {
   strata::pg::register_tier_keys();
   strata::pg::register_at_rewrite();
   strata::pg::register_branch_guard();
+  strata::pg::register_bulk_insert();
 }

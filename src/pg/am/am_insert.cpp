@@ -1,6 +1,7 @@
-// aminsert: one row into the growing segment. Nothing is trained, sealed or merged here, unless the growing segment has
-// outrun all maintenance.
+// aminsert: one row into the growing segment, or, during an import, to those that become segments. Nothing is trained,
+// sealed or merged here, unless the growing segment has outrun all maintenance.
 #include "pg/am/am_callbacks.hpp"
+#include "pg/am/bulk_insert.hpp"
 #include "pg/am/row.hpp"
 #include "pg/page/pg_pager.hpp"
 #include "pg/worker/maintenance.hpp"
@@ -43,8 +44,10 @@ bool am_insert(Relation index, Datum* values, bool* isnull, ItemPointer tid, Rel
   InsertState* const state = insert_state(index, heap, info);
   Row const row = make_row(state->shape, values[0], isnull[0], state->vector, state->copy);
   make_columns(state->shape, values, isnull, state->columns);
+  void const* const copy = row.vector ? state->copy : nullptr;
+  if (bulk_insert(index, heap, state->inserter->shape, {tid_of(tid), row, state->columns, copy})) return false;
   report(store::insert_row(state->pager, *state->inserter, tid_of(tid), row.flags, row.hash, state->columns, row.vector,
-                           row.vector ? state->copy : nullptr));
+                           copy));
   uint64_t const room = uint64_t(raw(state->inserter->cursor.object)) << 32 | state->inserter->cursor.group_count;
   if (room != state->room_seen) {
     // The lane got more pages; the first row of a statement counts only when enough time has passed.

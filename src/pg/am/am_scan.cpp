@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "pg/am/am_callbacks.hpp"
+#include "pg/am/bulk_insert.hpp"
 #include "pg/am/scan_access.hpp"
 #include "pg/am/scan_report.hpp"
 #include "pg/am/scan_state.hpp"
@@ -384,7 +385,10 @@ bool am_get_tuple(IndexScanDesc scan, ScanDirection direction) {
   ScanState* const state = state_of(scan);
   if (!ScanDirectionIsForward(direction)) elog(ERROR, "ivf index scans only go forward");
   MemoryContext const old = MemoryContextSwitchTo(state->context);
-  if (state->phase == ScanPhase::start) start(scan);
+  if (state->phase == ScanPhase::start) {
+    settle_bulk_insert();
+    start(scan);
+  }
   Tid tid;
   bool const enough = settings.max_scan_tuples > 0 && state->returned_count >= uint64_t(settings.max_scan_tuples);
   bool const found = !enough && next_tid(state, &tid);

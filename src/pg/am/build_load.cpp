@@ -1,4 +1,4 @@
-// The scan of CREATE INDEX: every row is encoded, named its list, and goes into a sort by segment and list.
+// The rows of CREATE INDEX and of an import: each is encoded, named its list, and goes into a sort by segment and list.
 #include "pg/postgres.hpp"
 
 #include "core/cluster/assign_codes.hpp"
@@ -21,6 +21,8 @@ struct Loader {
   uint32_t list_count;  // 0: flat
   LoadShare share;
   float* vector;
+  std::byte* columns;
+  void* copy;  // null: rows carry no copies
   // A batch of ranked rows.
   uint32_t batch_count, batch_capacity;
   float* z;            // float[padded_dim]
@@ -72,19 +74,17 @@ SegmentCounts* next_place(Loader* loader, uint32_t* segment) {
   return &result.segments[*segment];
 }
 
-void load_row(Relation, ItemPointer tid, Datum* values, bool* isnull, bool, void* state) {
-  auto* const loader = static_cast<Loader*>(state);
+void load_row(Loader* loader, LoadedRow const& loaded) {
   store::IndexShape const& shape = loader->build->shape;
+  Row const& row = loaded.row;
   uint32_t const at = loader->batch_count;
   char* const record = loader->records + at * loader->record_size;
-  void* const copy = shape.copy_size ? codes_of(*loader, record) + shape.code_size : nullptr;
-  Row const row = make_row(loader->build->row_shape, values[0], isnull[0], loader->vector, copy);
   uint32_t segment;
   SegmentCounts* const counts = next_place(loader, &segment);
-  SortedRowHead const head{tid_of(tid).key, row.hash, row.flags, {}};
+  SortedRowHead const head{loaded.tid.key, row.hash, row.flags, {}};
   memcpy(record + VARHDRSZ, &head, sizeof head);
   size_t const head_size = sizeof head + shape.columns.total_size;
-  make_columns(loader->build->row_shape, values, isnull, reinterpret_cast<std::byte*>(record + VARHDRSZ + sizeof head));
+  memcpy(record + VARHDRSZ + sizeof head, loaded.columns, shape.columns.total_size);
   if (!row.vector) {
     bool const is_zero = row.flags == format::row_is_zero;
     (is_zero ? counts->zero_count : counts->null_count)++;
@@ -94,10 +94,29 @@ void load_row(Relation, ItemPointer tid, Datum* values, bool* isnull, bool, void
   }
   counts->ranked_count++;
   quant::to_frame(loader->frame, row.vector, loader->z);
-  quant::encode_refine(shape.padded_dim, loader->z, codes_of(*loader, record));
+  std::byte* const codes = codes_of(*loader, record);
+  quant::encode_refine(shape.padded_dim, loader->z, codes);
+  if (shape.copy_size) memcpy(codes + shape.code_size, loaded.copy, shape.copy_size);
   SET_VARSIZE(record, loader->record_size);
   loader->segments[at] = segment;
   if (++loader->batch_count == loader->batch_capacity) flush_batch(loader);
+}
+
+void load_scanned(Relation, ItemPointer tid, Datum* values, bool* isnull, bool, void* state) {
+  auto* const loader = static_cast<Loader*>(state);
+  RowShape const& shape = loader->build->row_shape;
+  Row const row = make_row(shape, values[0], isnull[0], loader->vector, loader->copy);
+  make_columns(shape, values, isnull, loader->columns);
+  load_row(loader, {tid_of(tid), row, loader->columns, loader->copy});
+}
+
+double load_fed(Loader* loader, RowFeed* feed) {
+  LoadedRow row;
+  for (feed->rewind(feed); feed->next(feed, &row);) {
+    load_row(loader, row);
+    CHECK_FOR_INTERRUPTS();
+  }
+  return double(feed->row_count);
 }
 
 // Bytes of a ranked row in a segment, bitmap and bloom filters included.
@@ -132,6 +151,8 @@ void allocate_batch(Loader* loader) {
   store::IndexShape const& shape = loader->build->shape;
   loader->vector = static_cast<float*>(pager.allocate(shape.dim * sizeof(float)));
   loader->z = static_cast<float*>(pager.allocate(shape.padded_dim * sizeof(float)));
+  loader->columns = static_cast<std::byte*>(pager.allocate(shape.columns.total_size + 1));
+  if (shape.copy_size) loader->copy = pager.allocate(shape.copy_size);
   loader->record_size = record_size_of(shape);
   loader->batch_capacity = uint32_t(Min(batch_max_size / loader->record_size, size_t(batch_max_count)));
   loader->lists = static_cast<uint32_t*>(pager.allocate(loader->batch_capacity * sizeof(uint32_t)));
@@ -174,17 +195,25 @@ SortedRows load_share(BuildState* build, store::Manifest const& manifest, store:
   size_t const sort_size = share.memory_size > used_size ? share.memory_size - used_size : 0;
   loader.result.sort = begin_row_sort(&loader.result.shape, sort_size, share.coordinate);
   loader.slot = MakeSingleTupleTableSlot(loader.result.shape, &TTSOpsVirtual);
-  loader.result.heap_tuples = table_index_build_scan(build->heap, build->index, build->info, true,
-                                                     share.reports_progress, load_row, &loader, share.scan);
+  loader.result.heap_tuples = build->feed
+                                  ? load_fed(&loader, build->feed)
+                                  : table_index_build_scan(build->heap, build->index, build->info, true,
+                                                           share.reports_progress, load_scanned, &loader, share.scan);
   flush_batch(&loader);
   if (share.reports_progress) enter_phase(build, BuildPhase::sort);
   tuplesort_performsort(loader.result.sort);
   ExecDropSingleTupleTableSlot(loader.slot);
-  for (void* part : {static_cast<void*>(loader.records), static_cast<void*>(loader.segments),
-                     static_cast<void*>(loader.lists), static_cast<void*>(loader.z), static_cast<void*>(loader.vector),
-                     loader.scratch, const_cast<void*>(static_cast<void const*>(loader.centroids.centroids))})
+  for (void* part :
+       {static_cast<void*>(loader.records), static_cast<void*>(loader.segments), static_cast<void*>(loader.lists),
+        static_cast<void*>(loader.z), static_cast<void*>(loader.vector), static_cast<void*>(loader.columns),
+        loader.copy, loader.scratch, const_cast<void*>(static_cast<void const*>(loader.centroids.centroids))})
     build->pager.release(part);
   return loader.result;
+}
+
+uint64_t segment_row_count(Relation index, store::IndexShape const& shape) {
+  double const segment_size = index_options(index).segment_size_mb * 1024.0 * 1024.0;
+  return Max(uint64_t(segment_size / row_size(shape)), segment_rows_min);
 }
 
 SortedRows load_rows(BuildState* build, store::Manifest const& manifest, store::EpochView const* epoch) {
@@ -192,15 +221,15 @@ SortedRows load_rows(BuildState* build, store::Manifest const& manifest, store::
   pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_TOTAL, int64(build->row_estimate));
   pg_atomic_uint64 row_count;
   pg_atomic_init_u64(&row_count, 0);
-  double const segment_size = index_options(build->index).segment_size_mb * 1024.0 * 1024.0;
   LoadShare share{};
   share.row_count = &row_count;
-  share.rows_per_segment = Max(uint64_t(segment_size / row_size(build->shape)), segment_rows_min);
+  share.rows_per_segment = segment_row_count(build->index, build->shape);
   share.segment_count_max = UINT32_MAX;
   share.memory_size = build->memory_max_size;
   share.reports_progress = true;
   SortedRows rows{};
-  if (!load_in_parallel(build, manifest, epoch, share, &rows)) rows = load_share(build, manifest, epoch, share);
+  if (build->feed || !load_in_parallel(build, manifest, epoch, share, &rows))
+    rows = load_share(build, manifest, epoch, share);
   return rows;
 }
 

@@ -1,4 +1,5 @@
-// Sample and codebook of a CREATE INDEX. Rows come from randomly chosen blocks of the table.
+// Sample and codebook of a CREATE INDEX or an import. Rows come from randomly chosen blocks of the table, or all rows
+// that are fed are looked at.
 #include "pg/postgres.hpp"
 
 #include "core/base/random.hpp"
@@ -26,30 +27,48 @@ struct Sampler {
   Random random{0};
 };
 
-void sample_row(Relation, ItemPointer tid, Datum* values, bool* isnull, bool is_alive, void* state) {
-  auto* const sampler = static_cast<Sampler*>(state);
-  if (!is_alive || isnull[0]) return;
+// Whether the sample takes a row, and in which place.
+bool finds_place(Sampler* sampler, Tid tid, uint64_t* place) {
   sampler->seen_count++;
-  if (policy::is_held_out(tid_of(tid))) return;
+  if (policy::is_held_out(tid)) return false;
   uint64_t const before = sampler->trainable_count++;
   // Reservoir sampling (Vitter, "Random Sampling with a Reservoir", 1985, algorithm R).
-  uint64_t place = sampler->count;
-  if (place == sampler->wanted_count) {
-    place = sampler->random.below(before + 1);
-    if (place >= sampler->wanted_count) return;
-  }
-  Row const row = make_row(sampler->build->row_shape, values[0], false, sampler->vector);
-  if (!row.vector) return;
+  *place = sampler->count < sampler->wanted_count ? sampler->count : sampler->random.below(before + 1);
+  return *place < sampler->wanted_count;
+}
+
+void take_row(Sampler* sampler, uint64_t place, float const* vector) {
   store::IndexShape const& shape = sampler->build->shape;
   float* const z = sampler->rows ? sampler->rows + size_t(place) * shape.padded_dim : sampler->z;
-  quant::to_frame(sampler->frame, row.vector, z);
+  quant::to_frame(sampler->frame, vector, z);
   if (!sampler->rows) quant::encode_refine(shape.padded_dim, z, sampler->codes + size_t(place) * shape.code_size);
   if (place == sampler->count) sampler->count++;
 }
 
-// Feeds `block_count` blocks of the table to sample_row(); returns how many there were.
+void sample_row(Relation, ItemPointer tid, Datum* values, bool* isnull, bool is_alive, void* state) {
+  auto* const sampler = static_cast<Sampler*>(state);
+  uint64_t place;
+  if (!is_alive || isnull[0] || !finds_place(sampler, tid_of(tid), &place)) return;
+  Row const row = make_row(sampler->build->row_shape, values[0], false, sampler->vector);
+  if (row.vector) take_row(sampler, place, row.vector);
+}
+
+void sample_feed(Sampler* sampler, RowFeed* feed) {
+  LoadedRow row;
+  uint64_t place;
+  for (feed->rewind(feed); feed->next(feed, &row);) {
+    if (row.row.vector && finds_place(sampler, row.tid, &place)) take_row(sampler, place, row.row.vector);
+    CHECK_FOR_INTERRUPTS();
+  }
+}
+
+// Feeds `block_count` blocks of the table to sample_row(); returns how many there were. Of rows that are fed, all.
 BlockNumber sample_blocks(Sampler* sampler, BlockNumber heap_block_count, BlockNumber block_count) {
   BuildState* const build = sampler->build;
+  if (build->feed) {
+    sample_feed(sampler, build->feed);
+    return heap_block_count;
+  }
   BlockSamplerData blocks;
   BlockSampler_Init(&blocks, heap_block_count, int(Min(block_count, BlockNumber(INT_MAX))), uint32(build->shape.seed));
   pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_TOTAL, 0);
@@ -63,7 +82,7 @@ BlockNumber sample_blocks(Sampler* sampler, BlockNumber heap_block_count, BlockN
   return visited;
 }
 
-// A look at the table: creates the frame and returns the rows that the table will have for the index.
+// A look at the rows: creates the frame and returns how many the index will get.
 uint64_t look_at_rows(Sampler* sampler, store::Manifest const& manifest, BlockNumber heap_block_count) {
   BuildState* const build = sampler->build;
   PgPager& pager = build->pager;
@@ -76,6 +95,7 @@ uint64_t look_at_rows(Sampler* sampler, store::Manifest const& manifest, BlockNu
   report(store::make_first_frame(pager, shape, sampler->rows, sampler->count));
   pager.release(sampler->rows);
   sampler->rows = nullptr;
+  if (build->feed) return build->feed->row_count;
   return uint64_t(double(sampler->seen_count) / Max(looked_at, 1) * heap_block_count);
 }
 
@@ -105,7 +125,7 @@ void train_codebook(Sampler* sampler, policy::TrainingPlan const& plan, store::M
 
 }  // namespace
 
-void build_codebook(BuildState* build) {
+void build_codebook(BuildState* build, bool trains) {
   enter_phase(build, BuildPhase::sample);
   PgPager& pager = build->pager;
   store::IndexShape const& shape = build->shape;
@@ -122,7 +142,7 @@ void build_codebook(BuildState* build) {
   report(store::load_manifest(pager, &manifest));
   policy::TrainingPlan const plan =
       policy::plan_training(build->row_estimate, shape.padded_dim, build->memory_max_size);
-  if (plan.list_count > 0) train_codebook(&sampler, plan, manifest, build->row_estimate, heap_block_count);
+  if (trains && plan.list_count > 0) train_codebook(&sampler, plan, manifest, build->row_estimate, heap_block_count);
   pager.release(sampler.z);
   pager.release(sampler.vector);
   store::release_manifest(pager, &manifest);

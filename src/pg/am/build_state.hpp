@@ -1,7 +1,7 @@
-// CREATE INDEX on a filled table, in three steps: a sample of the rows gives frame and codebook (build_sample), one
-// scan of the table encodes every row and sorts it by segment and list (build_load), then the segments are written
-// (build_write). Parallel workers (build_parallel) take part in the second step: each scans a share of the table and
-// sorts what it found; the leader does the same and then merges all of it.
+// CREATE INDEX on a filled table, and what an import brings (bulk_insert), in three steps: a sample of the rows gives
+// frame and codebook (build_sample), one scan of the table encodes every row and sorts it by segment and list
+// (build_load), then the segments are written (build_write). Parallel workers (build_parallel) take part in the second
+// step: each scans a share of the table and sorts what it found; the leader does the same and then merges all of it.
 //
 // maintenance_work_mem is the bound of each step: of sample, centroids and training together in the first; in the
 // second each participant has an equal share of it for its copy of the centroids and its sort.
@@ -20,15 +20,32 @@ namespace strata::pg {
 
 // Numbers of pg_stat_progress_create_index; 1 is the server's "initializing".
 enum class BuildPhase : int64 { done = 0, sample = 2, train = 3, encode = 4, sort = 5, write = 6, calibrate = 7 };
+
+// A row on its way into a segment. Pointers are borrowed until the next one.
+struct LoadedRow {
+  Tid tid;
+  Row row;
+  std::byte const* columns;  // columns.total_size bytes
+  void const* copy;          // copy_size bytes, null without `row.vector` or when rows carry no copies
+};
+
+// Rows that do not come from a scan of the table. Embedded in what knows them.
+struct RowFeed {
+  uint64_t row_count;
+  void (*rewind)(RowFeed* feed);
+  bool (*next)(RowFeed* feed, LoadedRow* row);
+};
+
 struct BuildState {
   Relation heap;
   Relation index;
   IndexInfo* info;
+  RowFeed* feed;  // null: all rows of the table
   RowShape row_shape;
   PgPager pager;
   store::IndexShape shape;
   size_t memory_max_size;  // bytes, maintenance_work_mem
-  uint64_t row_estimate;   // rows of the table, by build_codebook()
+  uint64_t row_estimate;   // rows to come, by build_codebook()
   BuildPhase phase;
   PGRUsage phase_usage;  // when it began
 };
@@ -36,8 +53,11 @@ struct BuildState {
 // Shows that a phase begins, and at DEBUG1 what the last one took. `done`: phase 0 begins.
 void enter_phase(BuildState* build, BuildPhase phase);
 
-// Creates the frame and, when the table is large enough for one, the codebook of the index.
-void build_codebook(BuildState* build);
+// Creates the frame and, when there are rows enough for one and `trains` allows it, the codebook of the index.
+void build_codebook(BuildState* build, bool trains = true);
+
+// Rows that a segment of the index holds at most.
+uint64_t segment_row_count(Relation index, store::IndexShape const& shape);
 
 struct SegmentCounts {
   uint32_t ranked_count;
@@ -68,7 +88,8 @@ struct LoadShare {
   bool reports_progress;
 };
 
-// Scans the share, encodes and assigns its rows and sorts them; `epoch` is null for flat segments.
+// Scans the share, or takes what feeds the build, encodes and assigns its rows and sorts them; `epoch` is null for flat
+// segments.
 SortedRows load_share(BuildState* build, store::Manifest const& manifest, store::EpochView const* epoch,
                       LoadShare const& share);
 

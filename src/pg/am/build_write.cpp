@@ -1,4 +1,4 @@
-// The last step of CREATE INDEX: segments from sorted rows.
+// The last step of CREATE INDEX and of an import: segments from sorted rows.
 #include "pg/am/build_state.hpp"
 
 namespace strata::pg {
@@ -37,6 +37,7 @@ void write_segment(BuildState* build, store::SegmentSpec const& spec, RowReader*
     report(writer.append(list, view));
     if ((row & 0x3FF) == 0) {
       pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_DONE, done_before + row);
+      pager.note_phase(store::Phase::write, uint64_t(row), spec.row_count);
       pager.check_interrupts();
     }
   }

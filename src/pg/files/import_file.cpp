@@ -3,6 +3,7 @@
 
 #include "core/files/copy_stream.hpp"
 #include "core/files/reader.hpp"
+#include "pg/am/bulk_insert.hpp"
 #include "pg/files/arguments.hpp"
 #include "pg/files/copy_into.hpp"
 #include "pg/files/server_file.hpp"
@@ -244,11 +245,9 @@ List* plan_columns(FunctionCallInfo fcinfo, Relation table, ImportPlan* plan) {
   return lcons(makeString(pstrdup(plan->id_column)), columns);
 }
 
-// Rows that are imported may be as many as an index is built from: what is large enough is sealed at once. Leaves the
-// training of a codebook to the background worker, which the inserts have asked for.
-void seal_indexes(Oid table_oid) {
+// What went into growing segments and is large enough is sealed at once.
+void seal_indexes(List* tables) {
   ListCell* cell;
-  List* const tables = find_all_inheritors(table_oid, NoLock, nullptr);
   foreach (cell, tables) {
     Relation const table = try_relation_open(lfirst_oid(cell), RowExclusiveLock);
     if (!table) continue;
@@ -307,10 +306,13 @@ STRATA_FUNCTION(import_file) {
   }
   import->source.read = read_copy_head;
   import->source.byte_count = expected_bytes(*import);
+  List* const tables = find_all_inheritors(table_oid, NoLock, nullptr);
+  BulkInsert* const bulk = begin_bulk_insert(tables);
   uint64 const row_count = copy_into(table, columns, &import->source);
+  end_bulk_insert(bulk);
   table_close(table, NoLock);
   close_input(file);
-  seal_indexes(table_oid);
+  seal_indexes(tables);
   if (import->rows_skipped > skipped_rows_told)
     ereport(NOTICE, (errmsg("skipped " UINT64_FORMAT " rows of file \"%s\"", import->rows_skipped, file.path)));
 

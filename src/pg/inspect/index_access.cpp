@@ -1,6 +1,7 @@
 #include "pg/inspect/index_access.hpp"
 
 #include "pg/am/am_callbacks.hpp"
+#include "pg/am/bulk_insert.hpp"
 #include "pg/compat.hpp"
 
 namespace strata::pg {
@@ -35,6 +36,7 @@ Oid table_of(Oid index) {
 }  // namespace
 
 OpenIndex open_ivf_index(Oid index_oid, LOCKMODE lock, Missing missing) {
+  settle_bulk_insert();
   bool const quiet = missing == Missing::ignore;
   char const* const name = quiet ? nullptr : get_rel_name(index_oid);  // later it may be gone
   Oid const heap_oid = quiet ? IndexGetRelation(index_oid, true) : table_of(index_oid);
