@@ -85,14 +85,9 @@ bool next_row(RowFeed* feed, LoadedRow* row) {
   return true;
 }
 
-WaitingRows* find_waiting(BulkInsert* bulk, Relation index, Relation heap, store::IndexShape const& shape) {
+WaitingRows* begin_waiting(BulkInsert* bulk, Relation index, Relation heap, store::IndexShape const& shape) {
   Oid const oid = RelationGetRelid(index);
-  if (bulk->last && bulk->last->index == oid) return bulk->last;
-  if (!list_member_oid(bulk->tables, RelationGetRelid(heap))) return nullptr;
-  bool found;
-  auto* const waiting = static_cast<WaitingRows*>(hash_search(bulk->waiting, &oid, HASH_ENTER, &found));
-  bulk->last = waiting;
-  if (found) return waiting;
+  auto* const waiting = static_cast<WaitingRows*>(hash_search(bulk->waiting, &oid, HASH_ENTER, nullptr));
   *waiting = WaitingRows{};
   waiting->index = oid;
   waiting->heap = RelationGetRelid(heap);
@@ -111,6 +106,15 @@ WaitingRows* find_waiting(BulkInsert* bulk, Relation index, Relation heap, store
       static_cast<char*>(palloc(VARHDRSZ + head_size(*waiting) + shape.dim * sizeof(float) + shape.copy_size));
   MemoryContextSwitchTo(old_context);
   return waiting;
+}
+
+WaitingRows* find_waiting(BulkInsert* bulk, Relation index, Relation heap, store::IndexShape const& shape) {
+  Oid const oid = RelationGetRelid(index);
+  if (bulk->last && bulk->last->index == oid) return bulk->last;
+  auto* const known = static_cast<WaitingRows*>(hash_search(bulk->waiting, &oid, HASH_FIND, nullptr));
+  if (known) return bulk->last = known;
+  if (!list_member_oid(bulk->tables, RelationGetRelid(heap))) return nullptr;
+  return bulk->last = begin_waiting(bulk, index, heap, shape);
 }
 
 void put_row(WaitingRows* waiting, LoadedRow const& row) {
