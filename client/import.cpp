@@ -100,6 +100,8 @@ class Importer {
         return;
       }
     }
+    // Batches are too small for segments of their own.
+    if (!options_.resume) copy_into_segments();
     rows_done_ = mark.rows_done();
     source_->skip_to(options_.skip_rows + rows_done_);
     has_row_ = next();
@@ -122,6 +124,15 @@ class Importer {
   }
 
  private:
+  // The server knows the setting once it has loaded the library, which a question about an index of it brings about.
+  void copy_into_segments() {
+    connection_.run(
+        "SELECT pg_catalog.pg_index_has_property(indexrelid, 'clusterable') FROM pg_catalog.pg_index"
+        " WHERE indrelid = $1::pg_catalog.oid",
+        {table_.oid});
+    connection_.run("SET strata.copy_into_segments = on");
+  }
+
   bool next() { return rows_done_ < options_.max_rows && source_->next(&row_); }
 
   uint64_t total() const {

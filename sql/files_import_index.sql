@@ -3,6 +3,8 @@
 SET client_min_messages = warning;
 CREATE SCHEMA import_test;
 SET search_path = import_test, public;
+-- Nobody else works on the indexes.
+SET strata.auto_flush_interval = 0;
 CREATE FUNCTION place(name text) RETURNS text LANGUAGE sql AS $$
   SELECT current_setting('data_directory') || '/strata_import_test_' || name
 $$;
@@ -189,6 +191,40 @@ SELECT rows FROM strata.import_file('nested', place('many.fvecs'), id_column => 
 SELECT count(*), count(*) FILTER (WHERE id < 0), count(*) FILTER (WHERE id > 100000) FROM nested;
 VACUUM nested;
 SELECT rows, heap_rows FROM strata.verify('nested_v', true);
+
+-- COPY does the same when it is asked to.
+CREATE TABLE copied (id int, v vector(4));
+CREATE INDEX copied_v ON copied USING ivf (v);
+CREATE FUNCTION copy_rows() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  EXECUTE format('COPY large (id, v) TO %L', place('large.copy'));
+  EXECUTE format('COPY copied FROM %L', place('large.copy'));
+END $$;
+SELECT copy_rows();
+SELECT DISTINCT kind FROM made_of('copied_v');
+TRUNCATE copied;
+SET strata.copy_into_segments = on;
+SELECT copy_rows();
+SELECT * FROM made_of('copied_v');
+SELECT * FROM verified('copied_v');
+BEGIN;
+COPY copied FROM stdin;
+-1	[1,2,3,4]
+-2	[1,2,3,5]
+\.
+SELECT id FROM copied WHERE id < 0 ORDER BY v <-> '[1,2,3,5]' LIMIT 1;
+ROLLBACK;
+COPY copied FROM stdin;
+-3	[1,2,3,4]
+-4	[1,2,3]
+\.
+COPY copied FROM stdin;
+-5	[1,2,3,4]
+\.
+SELECT * FROM made_of('copied_v');
+VACUUM (INDEX_CLEANUP on) copied;
+SELECT * FROM verified('copied_v');
+RESET strata.copy_into_segments;
 
 -- Gates against duplicates, and versions, work on.
 CREATE TABLE gated (id int PRIMARY KEY, v vector(4));

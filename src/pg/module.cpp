@@ -7,6 +7,7 @@
 #include "pg/am/scan_limit.hpp"
 #include "pg/am/scan_report.hpp"
 #include "pg/compat.hpp"
+#include "pg/files/bulk_copy.hpp"
 #include "pg/page/object_cache.hpp"
 #include "pg/rows/tier_keys.hpp"
 #include "pg/settings.hpp"
@@ -39,4 +40,5 @@ void _PG_init(void) {
   strata::pg::register_at_rewrite();
   strata::pg::register_branch_guard();
   strata::pg::register_bulk_insert();
+  strata::pg::register_bulk_copy();
 }

@@ -143,6 +143,10 @@ void define_version_settings() {
                           "Afterwards its rows are removed in the background.", &settings.version_drop_delay_s, 600, 0,
                           INT_MAX, PGC_USERSET, GUC_UNIT_S, nullptr, nullptr, nullptr);
   DefineCustomBoolVariable(
+      "strata.copy_into_segments", "Lets COPY FROM write the rows of ivf indexes as segments.",
+      "As strata.import_file() does. For large copies, into tables without triggers that run queries.",
+      &settings.copy_into_segments, false, PGC_USERSET, 0, nullptr, nullptr, nullptr);
+  DefineCustomBoolVariable(
       "strata.count_versions", "Counts new versions and takes their checksums in the background.",
       "strata.verify_version() compares with them. Reads the table once for the versions made since.",
       &settings.count_versions, true, PGC_USERSET, 0, nullptr, nullptr, nullptr);

@@ -29,6 +29,7 @@ struct Settings {
   char* debug_wait_at;          // a phase of maintenance; empty: none
   int version_lock_timeout_ms;  // 0: for ever
   int version_drop_delay_s;     // how long a dropped version can be taken back
+  bool copy_into_segments;      // COPY FROM collects rows as an import does
   bool count_versions;          // new versions get count and checksum in the background
   bool version_command;         // a command on versions runs: its own DDL needs no following
 };

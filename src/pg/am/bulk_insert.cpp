@@ -1,6 +1,7 @@
 #include "pg/am/bulk_insert.hpp"
 
 #include "pg/am/am_options.hpp"
+#include "pg/settings.hpp"
 #include "pg/worker/maintenance.hpp"
 #include "pg/worker/progress.hpp"
 #include "pg/worker/window.hpp"
@@ -193,7 +194,7 @@ void write_as_segment(BuildState* build) {
   }
   enter_phase(build, BuildPhase::done);
   pager.unlock(store::LockName::merge);
-  request_worker(build->index);
+  if (settings.auto_flush_interval_ms != 0) request_worker(build->index);
 }
 
 void insert_one_by_one(BuildState* build) {

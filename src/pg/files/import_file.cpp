@@ -245,17 +245,6 @@ List* plan_columns(FunctionCallInfo fcinfo, Relation table, ImportPlan* plan) {
   return lcons(makeString(pstrdup(plan->id_column)), columns);
 }
 
-// What went into growing segments and is large enough is sealed at once.
-void seal_indexes(List* tables) {
-  ListCell* cell;
-  foreach (cell, tables) {
-    Relation const table = try_relation_open(lfirst_oid(cell), RowExclusiveLock);
-    if (!table) continue;
-    seal_after_import(table);
-    relation_close(table, NoLock);
-  }
-}
-
 Import* begin_import(FunctionCallInfo fcinfo, InputFile const& file) {
   // Kept together: what COPY calls back knows only the import.
   auto* const import = static_cast<Import*>(palloc0(sizeof(Import)));
@@ -312,7 +301,7 @@ STRATA_FUNCTION(import_file) {
   end_bulk_insert(bulk);
   table_close(table, NoLock);
   close_input(file);
-  seal_indexes(tables);
+  seal_after_import(tables);
   if (import->rows_skipped > skipped_rows_told)
     ereport(NOTICE, (errmsg("skipped " UINT64_FORMAT " rows of file \"%s\"", import->rows_skipped, file.path)));
 

@@ -134,7 +134,9 @@ void maintain_after_insert(Relation index, Relation heap, bool first_row) {
     seal_here(index, heap, options);
 }
 
-void seal_after_import(Relation heap) {
+namespace {
+
+void seal_indexes(Relation heap) {
   ListCell* cell;
   List* const indexes = RelationGetIndexList(heap);
   foreach (cell, indexes) {
@@ -157,6 +159,18 @@ void seal_after_import(Relation heap) {
     close_ivf_index(open, RowExclusiveLock);
   }
   list_free(indexes);
+}
+
+}  // namespace
+
+void seal_after_import(List* tables) {
+  ListCell* cell;
+  foreach (cell, tables) {
+    Relation const table = try_relation_open(lfirst_oid(cell), RowExclusiveLock);
+    if (!table) continue;
+    seal_indexes(table);
+    relation_close(table, NoLock);
+  }
 }
 
 namespace {

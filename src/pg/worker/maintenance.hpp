@@ -23,9 +23,9 @@ PageAccess maintenance_access(Relation index);
 // has reached twice its limit, seals it here.
 void maintain_after_insert(Relation index, Relation heap, bool first_row);
 
-// Called after many rows were inserted into a table at once: seals what is large enough to be sealed, in each of its
-// ivf indexes, unless somebody else is at it.
-void seal_after_import(Relation heap);
+// Called after many rows were inserted into tables (OIDs) at once: seals what went into growing segments and is large
+// enough, in each of their ivf indexes, unless somebody else is at it. Training is left to the background worker.
+void seal_after_import(List* tables);
 
 // Called at the end of VACUUM: does what is due, but not so much that VACUUM is kept from its next index for long.
 // Leaves it to a worker that is at it already.

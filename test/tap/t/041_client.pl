@@ -15,7 +15,10 @@ CREATE ROLE loader LOGIN;
 CREATE TABLE target (id int PRIMARY KEY, v vector(16), note text DEFAULT 'new');
 CREATE TABLE halves (id bigint, h halfvec(16));
 CREATE TABLE numbers (n int[], r real[]);
+CREATE TABLE indexed (v vector(16));
+CREATE INDEX indexed_v ON indexed USING ivf (v);
 GRANT SELECT ON items TO loader;
+GRANT INSERT ON indexed TO loader;
 GRANT ALL ON target, halves, numbers TO loader;
 SQL
 my @connection = ('-h', $node->host, '-p', $node->port, '-d', 'postgres', '-U', 'loader');
@@ -60,6 +63,10 @@ foreach my $ending ('fvecs', 'npy', 'hdf5')
     is(sql($node, 'SELECT count(*) FROM items i JOIN halves USING (id) WHERE h = i.v::halfvec(16)'),
         '3000', "$ending: every halfvec, too");
 }
+client_ok('3000 rows imported', 'import', "$directory/items.fvecs", 'indexed');
+is(sql($node, q{SELECT state, rows FROM strata.segments WHERE index = 'indexed_v'::regclass
+                AND kind IN ('segment', 'growing')}), 'sealed|3000', 'rows go straight into a segment');
+verify_index($node, 'indexed_v');
 client_ok('3000 rows exported', 'export', 'halves', "$directory/halves.npy");
 client_ok('10 rows imported', 'import', "$directory/halves.npy", 'target', '--skip-rows=5', '--max-rows=10',
     '--id-column=id', '--first-id=100000');
