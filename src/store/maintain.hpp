@@ -150,6 +150,15 @@ inline bool rests(Manifest const& manifest, MaintainOptions const& options) {
   return options.at_rest && manifest.header.merged_bytes / rewriting_at_rest_max <= manifest.header.sealed_bytes;
 }
 
+// A growing row costs a search what eight codes of a list cost. At rest that is no longer the price of rows that come:
+// as soon as they are more than a quarter as many as the centroids a search ranks anyway, they are sealed.
+constexpr uint64_t growing_at_rest_min = 128;
+
+inline bool seal_is_due_at_rest(Manifest const& manifest, IndexFacts const& facts, MaintainOptions const& options) {
+  uint64_t const lists = manifest.header.epoch ? facts.codebook.list_count : 0;
+  return rests(manifest, options) && facts.growing_rows >= std::max(growing_at_rest_min, lists / 4);
+}
+
 inline policy::EpochDecision epoch_decision(Manifest const& manifest, IndexFacts const& facts,
                                             MaintainOptions const& options) {
   if (!rests(manifest, options)) return policy::decide_epoch(facts.codebook);
@@ -305,7 +314,8 @@ Status maintain(P& pager, MaintainOptions const& options, MaintainResult* result
   status = load_manifest(pager, &manifest);
   detail::IndexFacts facts{};
   if (status.ok()) status = detail::gather_facts(pager, manifest, &facts);
-  if (status.ok() && options.seal && detail::seal_is_due(pager, facts, options)) {
+  if (status.ok() && options.seal &&
+      (detail::seal_is_due(pager, facts, options) || detail::seal_is_due_at_rest(manifest, facts, options))) {
     RewriteResult sealed;
     status = flush(pager, &sealed);
     *result = {Step::sealed, sealed.row_count, 1, sealed.output, {}};

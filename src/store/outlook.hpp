@@ -34,11 +34,25 @@ Status explain_segments(P& pager, Manifest const& manifest, MaintainOptions cons
   return {};
 }
 
-// Whether an index at rest would be worked on, and a number that changes whenever rows come to it. No locks.
+// Whether there is work beside sealing, at any time and for an index at rest, and a number that changes whenever rows
+// come to it. No locks.
 struct RestOutlook {
+  bool due_now;
   bool due;
   uint64_t rows_come;  // ever, growing ones included
 };
+
+namespace detail {
+
+inline bool rewriting_is_due(Manifest const& manifest, IndexFacts const& facts, MaintainOptions const& options) {
+  uint32_t inputs[rewrite_inputs_max];
+  auto const plan = policy::plan_merge({facts.segments.items, facts.segments.count},
+                                       merge_options(manifest, facts, options), inputs, {});
+  return (options.train && epoch_decision(manifest, facts, options).due) ||
+         (options.merge && plan.kind != policy::MergeKind::none);
+}
+
+}  // namespace detail
 
 template <Pager P>
 Status look_at_rest(P& pager, MaintainOptions options, RestOutlook* outlook) {
@@ -48,15 +62,13 @@ Status look_at_rest(P& pager, MaintainOptions options, RestOutlook* outlook) {
   Status status = load_manifest(pager, &manifest);
   if (status.ok()) status = detail::gather_facts(pager, manifest, &facts);
   if (status.ok()) {
+    outlook->due_now = detail::rewriting_is_due(manifest, facts, options);
     options.at_rest = true;
     facts.retired_bytes = 0;  // what old snapshots hold keeps merges waiting, but not for long
-    uint32_t inputs[rewrite_inputs_max];
-    auto const plan = policy::plan_merge({facts.segments.items, facts.segments.count},
-                                         detail::merge_options(manifest, facts, options), inputs, {});
     outlook->due =
-        detail::rests(manifest, options) && ((options.train && (detail::epoch_decision(manifest, facts, options).due ||
-                                                                detail::calibration_is_due(facts, true))) ||
-                                             (options.merge && plan.kind != policy::MergeKind::none));
+        detail::rests(manifest, options) && ((options.seal && detail::seal_is_due_at_rest(manifest, facts, options)) ||
+                                             (options.train && detail::calibration_is_due(facts, true)) ||
+                                             detail::rewriting_is_due(manifest, facts, options));
     outlook->rows_come = manifest.header.sealed_rows + facts.growing_rows;
   }
   if (facts.segments.items) pager.release(facts.segments.items);

@@ -120,9 +120,16 @@ void maintain_after_insert(Relation index, Relation heap, bool first_row) {
   MemoryContext const context = AllocSetContextCreate(CurrentMemoryContext, "ivf look", ALLOCSET_SMALL_SIZES);
   PgPager pager(index, heap, PageAccess::random, MAIN_FORKNUM, context);
   store::Outlook outlook;
+  store::RestOutlook rewriting{};
   report(store::look_ahead(pager, options, &outlook));
+  if (!outlook.seal_due && !has_schedule()) {
+    // What a worker had to leave, as somebody wanted the table or it was ended: no launcher comes back for it.
+    store::MaintainOptions open_options = options;
+    keep_to_window(&open_options);
+    report(store::look_at_rest(pager, open_options, &rewriting));
+  }
   MemoryContextDelete(context);
-  if (!outlook.seal_due) {
+  if (!outlook.seal_due && !rewriting.due_now) {
     // Should this be the last insert for long, the launcher sees to it.
     TimestampTz const look_at = GetCurrentTimestamp() + Max(options.min_seal_age_us, look_again_us);
     if (has_schedule() && !is_private(index)) visit_no_later_than(Min(next_seal(outlook, options), look_at));

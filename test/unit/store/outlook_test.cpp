@@ -111,5 +111,44 @@ TEST(Outlook, ManifestCountsWhatIsWritten) {
   EXPECT_NEAR(double(header.merged_bytes) / double(header.sealed_bytes), 2.0, 0.01);
 }
 
+// Whether rows are growing after a step of maintenance of an index at rest, which look_at_rest must have foretold.
+bool grows_at_rest(StoreIndex& index) {
+  store::MaintainOptions options;
+  store::RestOutlook outlook{};
+  EXPECT_OK(store::look_at_rest(index.pager, options, &outlook));
+  EXPECT_FALSE(outlook.due_now);
+  options.at_rest = true;
+  store::MaintainResult result;
+  index.locked([&] { EXPECT_OK(store::maintain(index.pager, options, &result)); });
+  EXPECT_EQ(result.step == Step::sealed, outlook.due);
+  store::Outlook ahead{};
+  EXPECT_OK(store::look_ahead(index.pager, options, &ahead));
+  return ahead.growing_rows > 0;
+}
+
+TEST(Rest, SealsFewRowsThatSearchesFeel) {
+  StoreIndex flat(16);
+  flat.insert_all(gaussian_rows(1, 127, 16));
+  EXPECT_TRUE(grows_at_rest(flat));
+  flat.insert_all(gaussian_rows(2, 1, 16));
+  EXPECT_FALSE(grows_at_rest(flat));
+}
+
+TEST(Rest, SealsAQuarterAsManyRowsAsLists) {
+  StoreIndex index(16);
+  index.insert_all(clustered_rows(1, 19000, 16, 20));
+  index.train(600);
+  index.flush();
+  index.insert_all(clustered_rows(2, 149, 16, 20));
+  store::MaintainOptions options;
+  options.train = options.merge = false;
+  store::RestOutlook outlook{};
+  EXPECT_OK(store::look_at_rest(index.pager, options, &outlook));
+  EXPECT_FALSE(outlook.due);
+  index.insert_all(clustered_rows(3, 1, 16, 20));
+  EXPECT_OK(store::look_at_rest(index.pager, options, &outlook));
+  EXPECT_TRUE(outlook.due);
+}
+
 }  // namespace
 }  // namespace strata::testing
