@@ -55,6 +55,49 @@ SELECT strata.create_version('near', 'v3');
 UPDATE near SET v = v WHERE id % 10 = 7;
 SELECT count(*) FROM (SELECT id FROM near_v3.near ORDER BY v <-> '[10,10,10,10,10,10,10,10,10,10,10,10,10,10,10,10]' LIMIT 10) s;
 SELECT index, refined < rows_of_history / 4 AS few FROM strata.last_scan(), (SELECT count(*) AS rows_of_history FROM near_history.near) h;
+-- A child of the merge that holds nothing near is not asked for a row, and gives all of them when the merge comes so far.
+SELECT strata.create_version('near', 'v4');
+UPDATE near SET v = (SELECT array_agg(x + 90)::real[]::vector FROM unnest(v::real[]) x) WHERE id % 3 = 0;
+ANALYZE near, near_history.near;
+CREATE FUNCTION actual_rows(source text, query vector) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+  line text;
+BEGIN
+  FOR line IN EXECUTE format('EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT id FROM %s ORDER BY v <-> %L LIMIT 10', source, query) LOOP
+    IF line ~ 'Merge Append|Index Scan' THEN RETURN NEXT regexp_replace(substring(line from '[MI].*'), '(\.0+)? loops', ' loops'); END IF;
+  END LOOP;
+END $$;
+SELECT strata.create_version('near', 'v5');
+UPDATE near SET v = v WHERE id % 3 = 0;
+ANALYZE near, near_history.near;
+SELECT l FROM actual_rows('near_v5.near', '[10,10,10,10,10,10,10,10,10,10,10,10,10,10,10,10]') l;
+SELECT k, c.* FROM unnest(ARRAY[1, 10, 100]) k, compare('near_v4.near', k) c;
+-- A cursor goes on where the first rows ended.
+BEGIN;
+DECLARE c CURSOR FOR SELECT id, v <-> '[10,10,10,10,10,10,10,10,10,10,10,10,10,10,10,10]' AS d FROM near_v4.near ORDER BY d LIMIT 4000;
+CREATE TEMP TABLE got (n serial, id int, d float8);
+CREATE FUNCTION fetch_all(c refcursor) RETURNS int LANGUAGE plpgsql AS $$
+DECLARE
+  r record;
+BEGIN
+  LOOP
+    FETCH c INTO r;
+    EXIT WHEN NOT FOUND;
+    INSERT INTO got (id, d) VALUES (r.id, r.d);
+  END LOOP;
+  RETURN count(*) FROM got;
+END $$;
+SELECT fetch_all('c');
+SELECT count(DISTINCT id), bool_and(d >= before) FROM (SELECT id, d, lag(d) OVER (ORDER BY n) AS before FROM got) s;
+ROLLBACK;
+-- The inner side of a join starts anew for each query, and with another vector.
+SELECT count(*), count(DISTINCT (q, id)), bool_and(d >= before), count(*) FILTER (WHERE d <= worst) > 230
+FROM (SELECT a.q, n.id, n.d, lag(n.d) OVER (PARTITION BY a.q ORDER BY n.n) AS before, a.worst
+      FROM (SELECT q, v, (SELECT max(x.d) FROM (SELECT (n.v <-> u.v) + 0 AS d FROM near_v4.near n ORDER BY 1 LIMIT 10) x) AS worst
+            FROM (SELECT q, v FROM asked UNION ALL
+                  SELECT q + 100, (SELECT array_agg(x + 10)::real[]::vector FROM unnest(v::real[]) x) FROM asked) u OFFSET 0) a,
+           LATERAL (SELECT id, v <-> a.v AS d, row_number() OVER () AS n
+                    FROM (SELECT id, v FROM near_v4.near ORDER BY v <-> a.v LIMIT 10) t) n) s;
 SELECT strata.disable_versions('near');
 DROP TABLE near, asked;
-DROP FUNCTION compare, some_vector;
+DROP FUNCTION compare, some_vector, actual_rows;

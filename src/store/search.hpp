@@ -153,13 +153,14 @@ Status probe_next(P& pager, Search& search) {
     Status status = list_rows(pager, source, rank.list, entry);
     if (status.ok()) status = scan_rows(pager, search, at, entry[0].first_row, entry[1].first_row, rank.base, distance);
     if (!status.ok()) return status;
+    if (!search.filter) search.passed_rows += entry[1].first_row - entry[0].first_row;
   }
   if (search.filter && search.passed_rows == passed_before) {
     search.counters.skipped_list_count++;
     return {};
   }
   search.counters.list_count++;
-  if (search.filter) note_spread(search, rank.key, first_run);
+  if (search.filter || search.reach < infinity) note_spread(search, rank.key, first_run);
   return evaluate_runs(pager, search, first_run);
 }
 
@@ -221,7 +222,7 @@ Status probe_lists(P& pager, Search& search) {
     bool const decides = search.tracker.advance(weight, tracked_tau(search), tracked(search, next_key));
     bool const due = decides || plan.kind == policy::StopPlan::Kind::probes;
     if (due && search.filter) plan = stop_plan(search);
-    if (due && policy::should_stop(plan, search.tracker) && saw_enough(search)) break;
+    if (due && ((policy::should_stop(plan, search.tracker) && saw_enough(search)) || saw_reach(search))) break;
   }
   return {};
 }

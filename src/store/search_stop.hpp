@@ -117,6 +117,15 @@ inline bool saw_enough(Search const& search) {
   return search.spread.count > 0 && rows_missing(search) <= (1 - search.options.recall_target) * rows_asked(search);
 }
 
+// Whether a search that keeps to its reach has most likely seen what lies within. The stop rule learned on searches
+// whose k-th distance falls as they go: here it stands still from the start, and says nothing of how far the search has
+// come.
+inline bool saw_reach(Search const& search) {
+  if (search.options.probes || search.reach == infinity || search.spread.count == 0) return false;
+  constexpr double share_lost = 0.25;
+  return rows_missing(search) <= share_lost * (1 - search.options.recall_target) * rows_asked(search);
+}
+
 // Takes note of how far the places of a list's rows lie from that of its key: runs [first_run, ...) are the list's.
 inline void note_spread(Search& search, float key, uint32_t first_run) {
   double const center = place_of(search, key);
@@ -151,7 +160,9 @@ inline policy::StopPlan stop_plan(Search const& search) {
 
 // Lists that a search is likely to need in all: how far ahead exact keys are worth computing.
 inline uint32_t lists_expected(Search const& search) {
+  constexpr uint32_t lists_in_reach = 4;
   if (search.options.probes) return search.options.probes;
+  if (search.reach < infinity) return lists_in_reach;
   return 2 + uint32_t(1.25 * policy::expected_lists(search.model, search.options.recall_target, search.target,
                                                     search.order.count));
 }

@@ -9,6 +9,7 @@
 #include "pg/am/am_callbacks.hpp"
 #include "pg/am/bulk_insert.hpp"
 #include "pg/am/scan_access.hpp"
+#include "pg/am/scan_merge.hpp"
 #include "pg/am/scan_report.hpp"
 #include "pg/am/scan_state.hpp"
 #include "pg/am/scan_tiers.hpp"
@@ -91,9 +92,7 @@ double known_rows(store::Search const& search) {
 
 // A radius in the space of scores.
 double end_of_radius(Metric metric, double radius) {
-  if (std::isnan(radius)) return get_float8_infinity();
-  if (metric == Metric::l2) return radius > 0 ? radius * radius : -1;
-  return radius * score_scale(metric);
+  return std::isnan(radius) ? get_float8_infinity() : score_of_distance(metric, radius);
 }
 
 // The vector whose neighbours are wanted: that of ORDER BY, or the center of a radius. *query = null: none.
@@ -256,11 +255,16 @@ void fetch_candidates(ScanState* state, double unseen) {
   enter_stage(state->pager, search.clock, store::SearchStage::elsewhere);
 }
 
+// Whether all that the search was to look at is known, and the rest was left out since siblings hold nearer rows.
+bool lies_beyond_reach(ScanState const* state) {
+  return state->target && state->search->reach < std::numeric_limits<float>::infinity();
+}
+
 void look_further(ScanState* state) {
   uint32_t const doubled = state->target < UINT32_MAX / 2 ? state->target * 2 : UINT32_MAX;
   uint32_t const wanted = state->wanted_rows ? state->wanted_rows : wanted_rows_default;
   // What lies beyond the reach was not looked at yet: the target is the same.
-  bool const lifts = state->target && state->search->reach < std::numeric_limits<float>::infinity();
+  bool const lifts = lies_beyond_reach(state);
   state->target = state->target == 0 ? wanted + store::search_margin : lifts ? state->target : doubled;
   report(store::advance_search(state->pager, *state->search, state->target));
 }
@@ -284,6 +288,14 @@ bool stands_apart(ScanState const* state, double unseen, double nearest) {
   return most <= unseen && most <= nearest && most <= store::second_lower_bound(search);
 }
 
+// Whether the scan ends for now: what it has not looked at yet is for nobody, as it seems.
+bool pauses(ScanState* state, double unseen) {
+  if (state->pause != Pause::none || !lies_beyond_reach(state) || !may_pause(state, unseen)) return false;
+  state->pause = Pause::paused;
+  state->frontier = unseen;
+  return true;
+}
+
 bool next_ordered(ScanState* state, Tid* tid) {
   store::Search& search = *state->search;
   for (;;) {
@@ -304,6 +316,7 @@ bool next_ordered(ScanState* state, Tid* tid) {
         fetch_candidates(state, unseen);
       }
     } else if (!exhausted) {
+      if (pauses(state, unseen)) return false;
       look_further(state);
     } else {
       return false;
@@ -339,6 +352,7 @@ bool next_tid(ScanState* state, Tid* tid) {
       return false;
     case ScanPhase::ordered:
       if (state->last_distance < state->distance_end && next_ordered(state, tid)) return true;
+      if (state->pause == Pause::paused) return false;
       begin_late(state);
       [[fallthrough]];
     case ScanPhase::late:
@@ -389,6 +403,7 @@ bool am_get_tuple(IndexScanDesc scan, ScanDirection direction) {
     settle_bulk_insert();
     start(scan);
   }
+  if (state->pause == Pause::paused) state->pause = Pause::over;
   Tid tid;
   bool const enough = settings.max_scan_tuples > 0 && state->returned_count >= uint64_t(settings.max_scan_tuples);
   bool const found = !enough && next_tid(state, &tid);

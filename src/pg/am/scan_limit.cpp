@@ -4,7 +4,7 @@
 #include <cmath>
 #include <limits>
 
-#include "pg/am/am_callbacks.hpp"
+#include "pg/am/scan_merge.hpp"
 #include "pg/am/scan_state.hpp"
 #include "pg/compat.hpp"
 
@@ -126,12 +126,9 @@ bool visit_merge(MergeAppendState* merge, Search* search) {
 
 // The ordered scan that a child of a merge consists of, if it is one of ours that has found rows; else null.
 ScanState const* running_scan(PlanState* node) {
-  while (node && (IsA(node, ResultState) || IsA(node, SubqueryScanState)))
-    node = IsA(node, ResultState) ? outerPlanState(node) : reinterpret_cast<SubqueryScanState*>(node)->subplan;
-  if (!node || !IsA(node, IndexScanState)) return nullptr;
-  IndexScanDesc const scan = reinterpret_cast<IndexScanState*>(node)->iss_ScanDesc;
-  if (!scan || scan->indexRelation->rd_indam->ambeginscan != am_begin_scan) return nullptr;
-  auto const* const state = static_cast<ScanState const*>(scan->opaque);
+  IndexScanState const* const scan = index_scan_of(node);
+  if (!scan) return nullptr;
+  auto const* const state = static_cast<ScanState const*>(scan->iss_ScanDesc->opaque);
   return state->phase == ScanPhase::ordered && state->search ? state : nullptr;
 }
 
@@ -202,11 +199,7 @@ float reach_of_siblings(ScanPlan const& plan, Metric metric) {
   double const wanted = std::ceil(double(plan.merge_limit) * share) + store::search_margin;
   uint32_t const place = uint32_t(Min(wanted, double(count))) - 1;
   std::nth_element(scores, scores + place, scores + count);
-  float const last = scores[place];
-  std::nth_element(scores, scores + place / 2, scores + place + 1);
-  // A merge wants one row more of each child than it takes. As far again as from half as many rows to all of them:
-  // about twice as many lie there.
-  float const reach = last + (last - scores[place / 2]);
+  float const reach = scores[place];
   pfree(scores);
   return reach;
 }

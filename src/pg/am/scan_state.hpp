@@ -29,6 +29,9 @@ enum class ScanPhase : uint8_t {
   done,
 };
 
+// See scan_merge.hpp. A scan pauses once at most.
+enum class Pause : uint8_t { none, paused, over };
+
 struct ScanState {
   MemoryContext context;  // of all below; reset by every rescan
   RowShape shape;
@@ -37,6 +40,8 @@ struct ScanState {
   ScanFilter* filter;
   double distance_end;  // rows from here on are not wanted: a scan within a radius; else +inf
   ScanPhase phase;
+  Pause pause;
+  double frontier;  // while paused: no row that was not returned yet has a score below
   PgPager pager;
   ScanHeap* heap;
   store::Search* search;

@@ -149,6 +149,29 @@ TEST(Search, ReachIsKeptUntilAskedAgain) {
   EXPECT_EQ(sorted(row_numbers(all)), numbers(1500));
 }
 
+// A search that is told how far to look sees nearly all rows so near, in few lists.
+TEST(Search, ReachTellsWhenToStop) {
+  StoreIndex index(17);
+  load(index, clustered_rows(3, 6000, 17, 60), Layout::lists);
+  uint32_t const target = 5 + store::search_margin;
+  uint64_t lists = 0, lists_without = 0;
+  uint32_t within = 0, within_without = 0;
+  for (Vector const& query : clustered_rows(4, 40, 17, 60)) {
+    store::SearchOptions options;
+    store::Search* free = index.start(query, options);
+    ASSERT_OK(store::advance_search(index.pager, *free, target));
+    lists_without += free->counters.list_count;
+    options.reach = std::nextafter(float(index.brute_force(query)[4].score), 1e30f);
+    store::Search* search = index.start(query, options);
+    ASSERT_OK(store::advance_search(index.pager, *search, target));
+    lists += search->counters.list_count;
+    for (float const score : free->scores) within_without += score <= options.reach;
+    for (float const score : search->scores) within += score <= options.reach;
+  }
+  EXPECT_LT(lists, lists_without * 3 / 4);
+  EXPECT_GE(within, within_without * 95 / 100);
+}
+
 TEST(Search, TargetsOfZeroAndOfEverythingAreServed) {
   StoreIndex index(3);
   load(index, gaussian_rows(1, 500, 3), Layout::mixed);
