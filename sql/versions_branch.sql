@@ -28,6 +28,23 @@ SELECT id FROM items_history.exp_delta ORDER BY id;
 SELECT id FROM items_history.exp_gone ORDER BY id;
 SELECT count(*), count(*) FILTER (WHERE note LIKE 'row%') AS untouched FROM items;
 SELECT * FROM strata.diff('items', 'v1', 'exp') ORDER BY key;
+-- MERGE writes to views with triggers from PostgreSQL 17 on, and is refused before.
+BEGIN;
+DO $$
+BEGIN
+  MERGE INTO items_exp.items t USING (VALUES (1), (2), (70)) s (k) ON t.id = s.k
+    WHEN MATCHED AND s.k = 1 THEN DELETE
+    WHEN MATCHED THEN UPDATE SET note = 'merged'
+    WHEN NOT MATCHED THEN INSERT (id, v, note) VALUES (s.k, '[7,7,7]', 'merged in');
+EXCEPTION WHEN wrong_object_type OR feature_not_supported THEN
+  IF current_setting('server_version_num')::int >= 170000 THEN RAISE; END IF;
+  DELETE FROM items_exp.items WHERE id = 1;
+  UPDATE items_exp.items SET note = 'merged' WHERE id = 2;
+  INSERT INTO items_exp.items (id, v, note) VALUES (70, '[7,7,7]', 'merged in');
+END $$;
+SELECT id, note FROM items_exp.items WHERE id IN (1, 2, 70) ORDER BY id;
+SELECT id, note FROM items WHERE id IN (1, 2, 70) ORDER BY id;
+ROLLBACK;
 -- searching
 ANALYZE items;
 SET enable_seqscan = off;

@@ -70,6 +70,29 @@ SELECT count(*) FROM notes_late.notes;
 DROP POLICY opened ON policies.notes;
 SET ROLE policy_reader;
 SELECT id FROM notes_late.notes ORDER BY id;
+-- Policies that are forced hold for the owner, but for the rows that a branch has of its own.
+SET ROLE policy_owner;
+ALTER TABLE policies.notes FORCE ROW LEVEL SECURITY;
+SELECT count(*) FROM policies.notes;
+SELECT id FROM notes_late.notes ORDER BY id;
+SELECT count(*) FROM notes_history.notes;
+ALTER TABLE policies.notes NO FORCE ROW LEVEL SECURITY;
+SELECT id FROM notes_late.notes ORDER BY id;
+-- A policy that asks another table: its text names the table, and history and branches have other names.
+SET ROLE policy_owner;
+CREATE TABLE policies.members (who name, tenant name);
+INSERT INTO policies.members VALUES ('policy_reader', 'policy_clerk'), ('policy_reader', 'policy_reader');
+GRANT SELECT ON policies.members TO PUBLIC;
+CREATE POLICY member ON policies.notes FOR SELECT TO policy_reader
+  USING (EXISTS (SELECT FROM policies.members m WHERE m.who = current_user AND m.tenant = notes.tenant AND notes.id <> 7));
+SET ROLE policy_reader;
+SELECT id FROM policies.notes ORDER BY id;
+SELECT id FROM notes_late.notes ORDER BY id;
+SELECT id FROM notes_history.late_delta ORDER BY id;
+SET ROLE policy_owner;
+DROP POLICY member ON policies.notes;
+SET ROLE policy_reader;
+SELECT id FROM notes_late.notes ORDER BY id;
 -- Without row-level security the branch is a table's like any other.
 SET ROLE policy_owner;
 ALTER TABLE policies.notes DISABLE ROW LEVEL SECURITY;

@@ -23,6 +23,10 @@ CREATE FUNCTION strata._schema_of(collection name, version name) RETURNS name
   AS 'MODULE_PATHNAME', 'strata_version_schema' LANGUAGE C STRICT STABLE PARALLEL SAFE;
 COMMENT ON FUNCTION strata._schema_of(name, name) IS 'the schema a version is read through';
 
+CREATE FUNCTION strata._policy_text(expression pg_node_tree, relation regclass, name name) RETURNS text
+  AS 'MODULE_PATHNAME', 'strata_policy_text' LANGUAGE C STRICT STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION strata._policy_text(pg_node_tree, regclass, name) IS 'an expression of a policy, for a table of another name';
+
 CREATE FUNCTION strata._table(relation regclass) RETURNS strata.versioned_table
   LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
   AS $$

@@ -58,15 +58,23 @@ CREATE FUNCTION strata._sync_policies(head regclass, history regclass) RETURNS v
   AS $$
 DECLARE
   policy record;
-  secured boolean := (SELECT relrowsecurity FROM pg_class WHERE oid = head);
+  secured boolean;
+  forced boolean;
 BEGIN
+  -- FORCE holds for rows of the past; the owner of a branch sees and writes its own rows all the same.
+  SELECT c.relrowsecurity, c.relforcerowsecurity AND EXISTS (SELECT FROM strata.versioned_table t WHERE t.history = _sync_policies.history)
+  INTO secured, forced FROM pg_class c WHERE c.oid = head;
   IF secured <> (SELECT relrowsecurity FROM pg_class WHERE oid = history) THEN
     EXECUTE format('ALTER TABLE %s %s ROW LEVEL SECURITY', history, CASE WHEN secured THEN 'ENABLE' ELSE 'DISABLE' END);
   END IF;
+  IF forced <> (SELECT relforcerowsecurity FROM pg_class WHERE oid = history) THEN
+    EXECUTE format('ALTER TABLE %s %s ROW LEVEL SECURITY', history, CASE WHEN forced THEN 'FORCE' ELSE 'NO FORCE' END);
+  END IF;
   FOR policy IN
     WITH wanted AS (
-      SELECT polname, polpermissive, polroles, pg_get_expr(polqual, polrelid) AS condition FROM pg_policy
-      WHERE polrelid = head AND polcmd IN ('r', '*') AND polqual IS NOT NULL
+      SELECT polname, polpermissive, polroles,
+             strata._policy_text(polqual, head, (SELECT relname FROM pg_class WHERE oid = history)) AS condition
+      FROM pg_policy WHERE polrelid = head AND polcmd IN ('r', '*') AND polqual IS NOT NULL
     ), present AS (
       SELECT polname, polpermissive, polroles, pg_get_expr(polqual, polrelid) AS condition FROM pg_policy WHERE polrelid = history
     )
@@ -87,6 +95,53 @@ BEGIN
   END LOOP;
 END $$;
 COMMENT ON FUNCTION strata._sync_policies(regclass, regclass) IS 'gives the history of a table its policies for reading';
+
+-- A version with rows of its own has the policies of its table for all commands, and is written to under them. Where a
+-- policy cannot be had, since it speaks of a column that the version has not, it is left to its owner. Without row-level
+-- security of the table the version keeps what it has: it may have been given its own.
+CREATE FUNCTION strata._sync_content(head regclass, content regclass) RETURNS void
+  LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+  AS $$
+DECLARE
+  wanted pg_class := (SELECT c FROM pg_class c WHERE oid = head);
+  present pg_class := (SELECT c FROM pg_class c WHERE oid = content);
+  statement text;
+BEGIN
+  IF NOT wanted.relrowsecurity THEN RETURN; END IF;
+  IF NOT present.relrowsecurity THEN EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', content); END IF;
+  IF wanted.relforcerowsecurity <> present.relforcerowsecurity THEN
+    EXECUTE format('ALTER TABLE %s %s ROW LEVEL SECURITY', content, CASE WHEN wanted.relforcerowsecurity THEN 'FORCE' ELSE 'NO FORCE' END);
+  END IF;
+  FOR statement IN
+    WITH policy AS MATERIALIZED (
+      SELECT polrelid, polname, polcmd, polpermissive, polroles, strata._policy_text(polqual, polrelid, present.relname) AS condition,
+             strata._policy_text(polwithcheck, polrelid, present.relname) AS checked
+      FROM pg_policy WHERE polrelid IN (head, content)
+    ), wanted AS (
+      SELECT polname, polcmd, polpermissive, polroles, condition, checked FROM policy WHERE polrelid = head
+    ), present AS (
+      SELECT polname, polcmd, polpermissive, polroles, condition, checked FROM policy WHERE polrelid = content
+    )
+    SELECT d.what
+    FROM (SELECT 1 AS step, format('DROP POLICY %I ON %s', p.polname, content) AS what FROM (SELECT * FROM present EXCEPT SELECT * FROM wanted) p
+          UNION ALL
+          SELECT 2, format('CREATE POLICY %I ON %s AS %s FOR %s TO %s', w.polname, content,
+                           CASE WHEN w.polpermissive THEN 'PERMISSIVE' ELSE 'RESTRICTIVE' END,
+                           CASE w.polcmd WHEN 'r' THEN 'SELECT' WHEN 'a' THEN 'INSERT' WHEN 'w' THEN 'UPDATE' WHEN 'd' THEN 'DELETE' ELSE 'ALL' END,
+                           (SELECT string_agg(CASE r WHEN 0 THEN 'PUBLIC' ELSE r::regrole::text END, ', ') FROM unnest(w.polroles) r))
+                    || coalesce(' USING (' || w.condition || ')', '') || coalesce(' WITH CHECK (' || w.checked || ')', '')
+          FROM (SELECT * FROM wanted EXCEPT SELECT * FROM present) w) d
+    ORDER BY d.step
+  LOOP
+    EXECUTE statement;
+  END LOOP;
+EXCEPTION WHEN undefined_column OR undefined_table OR undefined_function OR datatype_mismatch THEN
+  EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', content);
+  FOR statement IN SELECT format('DROP POLICY %I ON %s', polname, content) FROM pg_policy WHERE polrelid = content LOOP
+    EXECUTE statement;
+  END LOOP;
+END $$;
+COMMENT ON FUNCTION strata._sync_content(regclass, regclass) IS 'gives a version that is a table of its own the policies of its table';
 
 CREATE FUNCTION strata._sync_view(head strata.versioned_table, version strata.version) RETURNS void
   LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -226,6 +281,13 @@ BEGIN
   FOR version IN SELECT * FROM strata.version v WHERE v.relid = head.relid AND v.ordinal IS NOT NULL AND v.state = 'live' LOOP
     PERFORM strata._sync_view(head, version);
     IF version.kind = 'branch' THEN PERFORM strata._sync_branch(head, version); END IF;
+  END LOOP;
+  FOR version IN
+    SELECT v.* FROM strata.version v JOIN pg_class c ON c.oid = v.relid JOIN pg_class h ON h.oid = head.relid AND h.relowner = c.relowner
+    WHERE head.is_head AND v.collection = head.collection AND v.ordinal IS NULL
+  LOOP
+    PERFORM strata._sync_content(head.relid, version.relid);
+    PERFORM strata._sync_table(t.relid) FROM strata.versioned_table t WHERE t.relid = version.relid;
   END LOOP;
 END $$;
 COMMENT ON FUNCTION strata._sync_table(regclass) IS 'brings history and versions of a table in line with it';

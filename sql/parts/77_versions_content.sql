@@ -27,9 +27,10 @@ DECLARE
   vector_column name;
   columns text;
 BEGIN
-  IF (SELECT relrowsecurity FROM pg_class WHERE oid = head.relid) THEN
-    RAISE EXCEPTION 'cannot make a version of mode % of "%", which has row-level security', mode, head.relid
-      USING ERRCODE = 'feature_not_supported', HINT = 'Use mode snapshot.';
+  IF mode = 'copy' AND row_security_active(head.relid) THEN
+    RAISE EXCEPTION 'cannot copy rows of "%" under the policies of the table', head.relid
+      USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = 'FORCE ROW LEVEL SECURITY hides rows from its owner, too.',
+            HINT = 'ALTER TABLE ... NO FORCE ROW LEVEL SECURITY first, and FORCE it afterwards: the version follows.';
   END IF;
   EXECUTE format('CREATE SCHEMA %I', space);
   EXECUTE format('GRANT USAGE ON SCHEMA %I TO PUBLIC', space);
@@ -54,6 +55,7 @@ BEGIN
     EXECUTE format('INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE SELECT %s FROM %s', content, columns, columns,
                    strata._source(head.relid, from_version));
   END IF;
+  PERFORM strata._sync_content(head.relid, content::regclass);
   PERFORM strata._sync_privileges(head.relid, content::regclass, '{SELECT,INSERT,UPDATE,DELETE,TRUNCATE,REFERENCES,TRIGGER}');
   RETURN content::regclass;
 END $$;
@@ -188,6 +190,7 @@ BEGIN
   END IF;
   INSERT INTO strata.version (relid, collection, name, kind, parent, comment)
     VALUES ("table", head.collection, old_name, 'copy', NULL, format('the table until "%s" took its place', name));
+  PERFORM strata._sync_content("table", version.relid);
   PERFORM strata._sync_privileges("table", version.relid, '{SELECT,INSERT,UPDATE,DELETE,TRUNCATE,REFERENCES,TRIGGER}');
   PERFORM strata._sync_table(version.relid);
   RETURN old_name;

@@ -114,6 +114,14 @@ STRATA_FUNCTION(version_key_match) {
   PG_RETURN_TEXT_P(cstring_to_text_with_len(text.data, text.len));
 }
 
+// _policy_text(expression, relation, name): an expression of a policy of the relation, for a table called so. Where it
+// has subqueries, columns of the table are written with its name.
+STRATA_FUNCTION(policy_text) {
+  Node* const expression = static_cast<Node*>(stringToNode(text_to_cstring(PG_GETARG_TEXT_PP(0))));
+  List* const context = deparse_context_for(NameStr(*PG_GETARG_NAME(2)), PG_GETARG_OID(1));
+  PG_RETURN_TEXT_P(cstring_to_text(deparse_expression(expression, context, false, false)));
+}
+
 // _schema_of(collection, version). Commands see to it that the name is not too long.
 STRATA_FUNCTION(version_schema) {
   auto* const name = static_cast<Name>(palloc0(NAMEDATALEN));
