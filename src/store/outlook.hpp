@@ -48,7 +48,10 @@ inline bool rewriting_is_due(Manifest const& manifest, IndexFacts const& facts, 
   uint32_t inputs[rewrite_inputs_max];
   auto const plan = policy::plan_merge({facts.segments.items, facts.segments.count},
                                        merge_options(manifest, facts, options), inputs, {});
-  return (options.train && epoch_decision(manifest, facts, options).due) ||
+  bool const is_possible =
+      policy::plan_training(facts.codebook.row_count, manifest.meta.padded_dim, options.memory_max_bytes).list_count >
+      0;
+  return (options.train && is_possible && epoch_decision(manifest, facts, options).due) ||
          (options.merge && plan.kind != policy::MergeKind::none);
 }
 

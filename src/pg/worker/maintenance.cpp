@@ -18,12 +18,14 @@ constexpr uint64_t vacuum_rows_max = 2000000;            // rewritten in one VAC
 constexpr int64_t look_again_us = 10 * USECS_PER_SEC;    // rows that come later may make a seal due sooner
 constexpr int64_t flush_us = 60 * USECS_PER_SEC;         // hits are added to the manifest no more often
 constexpr int64_t flush_asked_us = 600 * USECS_PER_SEC;  // and, where nothing but searches happens, not less often
-constexpr uint64_t overflow_factor = 2;                  // times insert_buffer: nobody seals, so the inserter does
+constexpr int look_at_all_ms = 60000;
+constexpr uint64_t overflow_factor = 2;  // times insert_buffer: nobody seals, so the inserter does
 
 // The last look of this backend. One index is remembered: sessions that write to many look more often.
 struct LastLook {
   Oid index;
   TimestampTz at;
+  TimestampTz at_all;  // also at what is due beside sealing
 };
 LastLook last_look;
 
@@ -31,7 +33,15 @@ bool is_time_to_look(Relation index) {
   TimestampTz const now = GetCurrentTimestamp();
   bool const same = last_look.index == RelationGetRelid(index);
   if (same && !TimestampDifferenceExceeds(last_look.at, now, settings.auto_flush_interval_ms)) return false;
-  last_look = {RelationGetRelid(index), now};
+  last_look = {RelationGetRelid(index), now, same ? last_look.at_all : 0};
+  return true;
+}
+
+// More rarely: what is due may be impossible, and a worker called for it in vain.
+bool is_time_to_look_at_all() {
+  TimestampTz const now = GetCurrentTimestamp();
+  if (!TimestampDifferenceExceeds(last_look.at_all, now, look_at_all_ms)) return false;
+  last_look.at_all = now;
   return true;
 }
 
@@ -122,7 +132,7 @@ void maintain_after_insert(Relation index, Relation heap, bool first_row) {
   store::Outlook outlook;
   store::RestOutlook rewriting{};
   report(store::look_ahead(pager, options, &outlook));
-  if (!outlook.seal_due && !has_schedule()) {
+  if (!outlook.seal_due && !has_schedule() && is_time_to_look_at_all()) {
     // What a worker had to leave, as somebody wanted the table or it was ended: no launcher comes back for it.
     store::MaintainOptions open_options = options;
     keep_to_window(&open_options);
