@@ -148,6 +148,8 @@ CREATE FUNCTION strata._column_names(relation regclass) RETURNS name[]
 COMMENT ON FUNCTION strata._column_names(regclass) IS 'the columns of a table or view, in their order';
 
 -- Counts and checksums of the versions that have none, in one pass over the table and its history, whatever their number.
+-- Versions that somebody drops or checks at the moment are left out: who counts in the background is nobody to wait for,
+-- nor to be in a deadlock with.
 CREATE FUNCTION strata._record_versions("table" regclass) RETURNS bigint
   LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET row_security = off
   AS $$
@@ -175,7 +177,8 @@ BEGIN
     'FROM strata.version v LEFT JOIN part p ON p.born <= v.ordinal AND p.died > v.ordinal '
     'WHERE v.collection = $1 AND v.name = ANY ($2) GROUP BY v.name) '
     'UPDATE strata.version v SET row_count = t.rows, checksum = t.checksum, recorded_at = clock_timestamp() '
-    'FROM total t WHERE v.collection = $1 AND v.name = t.name AND v.checksum IS NULL', head.relid, head.history)
+    'FROM total t JOIN (SELECT x.name FROM strata.version x WHERE x.collection = $1 AND x.name = ANY ($2) FOR UPDATE SKIP LOCKED) free '
+    'ON free.name = t.name WHERE v.collection = $1 AND v.name = t.name AND v.checksum IS NULL', head.relid, head.history)
     USING head.collection, pending;
   GET DIAGNOSTICS result = ROW_COUNT;
   RETURN result;
