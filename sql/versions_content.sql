@@ -108,11 +108,23 @@ SELECT version, rows FROM (SELECT 'twin' AS version, count(*) AS rows FROM notes
 -- Without row-level security of the table they keep their own.
 ALTER TABLE notes DISABLE ROW LEVEL SECURITY;
 SELECT count(*) FROM pg_class WHERE relname = 'notes' AND relnamespace::regnamespace::text IN ('notes_twin', 'notes_old', 'notes_forced') AND relrowsecurity;
+-- They go with the table to another owner, and so do the versions of a table that was replaced.
+RESET ROLE;
+CREATE ROLE content_heir;
+GRANT CREATE ON DATABASE :"database" TO content_heir;
+GRANT ALL ON SCHEMA contents TO content_heir;
+ALTER TABLE notes OWNER TO content_heir;
+SELECT n.nspname, c.relname ~ '^notes' AS own, n.nspowner::regrole, c.relowner::regrole
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname ~ '^~?notes_' AND c.relkind IN ('r', 'v') ORDER BY 1, 2, c.relname;
+SET ROLE content_heir;
+SELECT strata.promote('notes', 'old', keep_as => 'fresh');
+SELECT count(*) FROM notes_s1.notes;
+SELECT strata.promote('notes', 'fresh', keep_as => 'old');
 SELECT strata.drop_version('notes', 's1');
 SELECT strata.collect_versions('notes', now => true) >= 0 AS collected;
 SELECT count(strata.drop_version('notes', name)) FROM strata.versions WHERE state = 'live';
 SELECT strata.disable_versions('notes');
 RESET ROLE;
 DROP SCHEMA contents CASCADE;
-DROP OWNED BY content_owner, content_reader, content_clerk;
-DROP ROLE content_owner, content_reader, content_clerk;
+DROP OWNED BY content_owner, content_heir, content_reader, content_clerk;
+DROP ROLE content_owner, content_heir, content_reader, content_clerk;

@@ -51,24 +51,30 @@ CREATE FUNCTION strata._follow_owner("table" regclass) RETURNS void
 DECLARE
   head strata.versioned_table := strata._table("table");
   owner regrole := (SELECT relowner FROM pg_class WHERE oid = "table");
+  old_owner oid := (SELECT relowner FROM pg_class WHERE oid = head.history);
+  contents oid[];
   statement text;
 BEGIN
-  IF (SELECT relowner FROM pg_class WHERE oid = head.history) = owner THEN RETURN; END IF;
+  IF old_owner = owner THEN RETURN; END IF;
+  SELECT array_agg(c.oid) INTO contents FROM strata.version v JOIN pg_class c ON c.oid = v.relid
+  WHERE head.is_head AND v.collection = head.collection AND v.ordinal IS NULL AND c.relowner = old_owner;
   PERFORM set_config('strata.version_command', 'on', true);
   FOR statement IN
     SELECT format('ALTER SCHEMA %I OWNER TO %s', n.nspname, owner) FROM pg_namespace n
     WHERE n.nspname = strata._schema_of(head.collection, 'history')
        OR n.nspname IN (SELECT strata._schema_of(v.collection, v.name) FROM strata.version v WHERE v.relid = "table" AND v.ordinal IS NOT NULL)
+       OR n.oid IN (SELECT c.relnamespace FROM pg_class c WHERE c.oid = ANY (contents))
     UNION ALL
     SELECT format('ALTER TABLE %s OWNER TO %s', c.oid::regclass, owner)
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.oid = head.history
+    WHERE c.oid = head.history OR c.oid = ANY (contents)
        OR c.oid IN (SELECT unnest(ARRAY[v.delta, v.gone]) FROM strata.version v WHERE v.relid = "table")
        OR c.relkind = 'v' AND n.nspname IN (SELECT strata._schema_of(v.collection, v.name) FROM strata.version v
                                             WHERE v.relid = "table" AND v.ordinal IS NOT NULL)
   LOOP
     EXECUTE statement;
   END LOOP;
+  PERFORM strata._follow_owner(t.relid) FROM strata.versioned_table t WHERE t.relid = ANY (contents);
   PERFORM set_config('strata.version_command', 'off', true);
 END $$;
 COMMENT ON FUNCTION strata._follow_owner(regclass) IS 'gives history and versions the owner of the table';
