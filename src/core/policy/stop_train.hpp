@@ -1,6 +1,6 @@
 // Training and calibration of the stop rule. A sample of rows plays the queries: for each, all lists are scanned in
 // their order (which also yields the true neighbours), and what a search would see at its check points is written down.
-// 500 to 1,000 queries do; a query that is a row must not see itself.
+// 500 to 1,000 queries do, 2,500 for k = 1; a query that is a row must not see itself.
 #pragma once
 #include <cstddef>
 #include <cstdint>
