@@ -19,7 +19,7 @@ use Time::HiRes qw(sleep time);
 
 our @EXPORT = qw(
   strata_node standby_of crash_and_restart restart_killed is_running make_table add_rows recall same_result sql
-  verify_index wait_until start_in_background
+  verify_index wait_until start_in_background hold_lock let_go
 );
 
 # Small enough that a test reaches every state with few rows, and quick.
@@ -130,6 +130,29 @@ sub is_running
     my ($pid) = @_;
     my ($state) = process_state($pid);
     return defined $state && $state ne 'Z' && $state ne 'X';
+}
+
+# A session that holds the lock processes wait for at strata.debug_wait_at, and no snapshot, until let_go() or the end
+# of its server.
+sub hold_lock
+{
+    my ($node) = @_;
+    my ($in, $out) = ("SELECT pg_advisory_lock(5354);\n", '');
+    my $session = IPC::Run::start([ 'psql', '-X', '-q', '-d', $node->connstr('postgres') ],
+        '<', \$in, '>', \$out, '2>&1');
+    $session->pump while length($in);
+    wait_until($node, q{SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 5354 AND granted}, '1',
+        'the lock is held');
+    return $session;
+}
+
+sub let_go
+{
+    my ($node, $session) = @_;
+    sql($node, q{SELECT pg_terminate_backend(pid, 10000) FROM pg_locks
+                 WHERE locktype = 'advisory' AND objid = 5354 AND mode = 'ExclusiveLock'});
+    $session->finish;
+    return;
 }
 
 # One statement's result, as psql -At prints it.

@@ -20,27 +20,6 @@ sub configure
     return;
 }
 
-# A session that holds the lock workers wait for, and no snapshot, until let_go() or the end of its server.
-sub hold_lock
-{
-    my ($in, $out) = ("SELECT pg_advisory_lock(5354);\n", '');
-    my $session = IPC::Run::start([ 'psql', '-X', '-q', '-d', $node->connstr('postgres') ],
-        '<', \$in, '>', \$out, '2>&1');
-    $session->pump while length($in);
-    wait_until($node, q{SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 5354 AND granted}, '1',
-        'the lock is held');
-    return $session;
-}
-
-sub let_go
-{
-    my ($session) = @_;
-    sql($node, q{SELECT pg_terminate_backend(pid, 10000) FROM pg_locks
-                 WHERE locktype = 'advisory' AND objid = 5354 AND mode = 'ExclusiveLock'});
-    $session->finish;
-    return;
-}
-
 sub insert_some
 {
     my ($count) = @_;
@@ -63,7 +42,7 @@ my $stopped = "SELECT count(*) FROM strata.progress WHERE index = 'items_v'::reg
 
 foreach my $phase ('place', 'write', 'publish', 'reclaim')
 {
-    my $lock = hold_lock();
+    my $lock = hold_lock($node);
     configure('strata.debug_wait_at', $phase);
     insert_some(200);
     foreach my $try (1 .. 200)
@@ -96,13 +75,13 @@ foreach my $phase ('place', 'write', 'publish', 'reclaim')
     check_whole("$phase, flushed");
     is(sql($node, q{SELECT count(*) FROM strata.segments WHERE state IN ('building', 'sealing')}), '0',
         "$phase: nothing half done is left");
-    let_go($lock);
+    let_go($node, $lock);
 }
 
 # Killed with -9: the server recovers.
 foreach my $phase ('place', 'write', 'publish')
 {
-    my $lock = hold_lock();
+    my $lock = hold_lock($node);
     configure('strata.debug_wait_at', $phase);
     foreach my $try (1 .. 200)
     {
@@ -133,7 +112,7 @@ is($node->psql('postgres', 'DROP DATABASE other'), 0, 'its database is dropped')
 configure('strata.maintenance_io_limit', '0');
 
 # An index that cannot be served: the failure is shown, tries become rare, and success forgets it.
-my $lock = hold_lock();
+my $lock = hold_lock($node);
 configure('strata.debug_wait_at', 'place');
 insert_some(200);
 foreach my $try (1 .. 200)
@@ -145,7 +124,7 @@ sql($node, "SELECT pg_cancel_backend(pid) FROM strata.progress WHERE phase = 'pl
 my $failure = q{FROM strata.stat_worker WHERE index = 'items_v'::regclass LIMIT 1};
 wait_until($node, "SELECT errors, last_sqlstate, next_try > last_error_at $failure", '1|57014|t', 'a failure is shown');
 configure('strata.debug_wait_at', '');
-let_go($lock);
+let_go($node, $lock);
 sql($node, "UPDATE strata.worker_failures SET next_try = 'infinity'");
 insert_some(300);
 insert_some(300);

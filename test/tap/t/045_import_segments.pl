@@ -24,26 +24,6 @@ sub import_at
         "$stop SELECT strata.import_file('target', '$file', id_column => 'id', first_id => $first_id)");
 }
 
-sub hold_lock
-{
-    my ($in, $out) = ("SELECT pg_advisory_lock(5354);\n", '');
-    my $session = IPC::Run::start([ 'psql', '-X', '-q', '-d', $node->connstr('postgres') ],
-        '<', \$in, '>', \$out, '2>&1');
-    $session->pump while length($in);
-    wait_until($node, q{SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 5354 AND granted}, '1',
-        'the lock is held');
-    return $session;
-}
-
-sub let_go
-{
-    my ($session) = @_;
-    sql($node, q{SELECT pg_terminate_backend(pid, 10000) FROM pg_locks
-                 WHERE locktype = 'advisory' AND objid = 5354 AND mode = 'ExclusiveLock'});
-    $session->finish;
-    return;
-}
-
 my $waiting = q{FROM pg_locks WHERE locktype = 'advisory' AND objid = 5354 AND NOT granted};
 my $unfinished = q{SELECT count(*) FROM strata.segments WHERE index = 'target_v'::regclass AND state = 'building'};
 
@@ -53,7 +33,7 @@ foreach my $point ('collect', 'build', 'write')
     {
         my $name = "$way, $point";
         next if $name eq 'kill -9, build';    # nothing has been written yet
-        my $holder = hold_lock();
+        my $holder = hold_lock($node);
         my $import = $point eq 'collect' ? import_at(4000) : import_at(0, $point);
         if ($point eq 'collect')
         {
@@ -72,7 +52,7 @@ foreach my $point ('collect', 'build', 'write')
             sql($node, q{SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query LIKE '%import_file%'
                          AND pid <> pg_backend_pid()});
             $import->finish;
-            let_go($holder);
+            let_go($node, $holder);
         }
         else
         {
@@ -92,7 +72,7 @@ foreach my $point ('collect', 'build', 'write')
 foreach my $point ('build', 'write')
 {
     my $first = $point eq 'build' ? -10000 : -20000;
-    my $holder = hold_lock();
+    my $holder = hold_lock($node);
     my $import = import_at($first, $point);
     wait_until($node, "SELECT count(*) $waiting", '1', "$point: the import waits");
     my $other = $first - 500;
@@ -100,7 +80,7 @@ foreach my $point ('build', 'write')
     sql($node, "DELETE FROM target WHERE id BETWEEN $other - 100 AND $other");
     sql($node, 'VACUUM target');
     cmp_ok(recall($node, table => 'target'), '>=', 0.95, "$point: searches find what is there");
-    let_go($holder);
+    let_go($node, $holder);
     $import->finish;
     is(sql($node, "SELECT count(*) FROM target WHERE id BETWEEN $first AND $first + 2999"),
         '3000', "$point: all rows came");
@@ -122,7 +102,7 @@ END $$;
 CREATE TRIGGER look AFTER INSERT ON target FOR EACH STATEMENT EXECUTE FUNCTION look();
 SQL
 my $before = sql($node, 'SELECT count(*) FROM target');
-my $holder = hold_lock();
+my $holder = hold_lock($node);
 foreach my $point ('build', 'write')
 {
     my ($status, $out, $err) = $node->psql('postgres', <<"SQL");
@@ -134,7 +114,7 @@ SQL
     sql($node, 'VACUUM target');
     verify_index($node, 'target_v', "$point: the index is sound");
 }
-let_go($holder);
+let_go($node, $holder);
 sql($node, "SELECT strata.import_file('target', '$file', id_column => 'id', first_id => -30000)");
 is(sql($node, 'SELECT count(*) FROM target'), $before + 3000, 'without the error the rows come');
 verify_index($node, 'target_v');

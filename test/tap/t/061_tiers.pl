@@ -3,7 +3,6 @@
 use strict;
 use warnings;
 use File::Copy;
-use IPC::Run ();
 use PostgreSQL::Test::Utils;
 use StrataTest;
 use Test::More;
@@ -44,17 +43,6 @@ sub check_all
     return;
 }
 
-sub hold_lock
-{
-    my ($in, $out) = ("SELECT pg_advisory_lock(5354);\n", '');
-    my $session = IPC::Run::start([ 'psql', '-X', '-q', '-d', $node->connstr('postgres') ],
-        '<', \$in, '>', \$out, '2>&1');
-    $session->pump while length($in);
-    wait_until($node, q{SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 5354 AND granted}, '1',
-        'the lock is held');
-    return $session;
-}
-
 sub wait_for_mover
 {
     wait_until($node, q{SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 5354 AND NOT granted},
@@ -64,7 +52,7 @@ sub wait_for_mover
 
 # Moved under searches: before, in the middle, after.
 my $standby = standby_of($node, 'standby');
-my $lock = hold_lock();
+my $lock = hold_lock($node);
 my $mover = start_in_background($node, "SET strata.debug_wait_at = 'publish'; " . $move->('hot', 'cold'));
 wait_for_mover();
 check_all($standby, 'standby in the middle of a move');
@@ -85,7 +73,7 @@ foreach my $case ([ 'place', 'hot', 'cold' ], [ 'write', 'hot', 'cold' ], [ 'pub
 {
     my ($phase, $from, $to) = @$case;
     my $before = sql($node, $tiers);
-    $lock = hold_lock();
+    $lock = hold_lock($node);
     $mover = start_in_background($node, "SET strata.debug_wait_at = '$phase'; " . $move->($from, $to));
     wait_for_mover();
     sql($node, 'CHECKPOINT') if $phase eq 'write';
