@@ -193,9 +193,10 @@ CREATE FUNCTION strata.__record_for_owner("table" regclass) RETURNS bigint
   AS $$SELECT strata._record_versions("table")$$;
 COMMENT ON FUNCTION strata.__record_for_owner(regclass) IS 'implementation of strata._record_for_owner()';
 
--- Of all tables of this database; called by background workers, of which one is enough.
+-- Of all tables of this database; called by background workers, of which one is enough. It keeps the locks of tables that
+-- it has counted, so it must not wait for one as long as others wait before they look for a deadlock (deadlock_timeout).
 CREATE FUNCTION strata._record_all() RETURNS bigint
-  LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+  LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET lock_timeout = '300ms'
   AS $$
 DECLARE
   relation regclass;
@@ -208,7 +209,10 @@ BEGIN
   LOOP
     BEGIN
       result := result + strata._record_for_owner(relation);
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION
+    WHEN lock_not_available THEN
+      NULL;  -- left to the next visit, or to its first check
+    WHEN OTHERS THEN
       RAISE WARNING 'could not count the versions of "%": %', relation, SQLERRM;
     END;
   END LOOP;
