@@ -151,12 +151,14 @@ inline bool rests(Manifest const& manifest, MaintainOptions const& options) {
 }
 
 // A growing row costs a search what eight codes of a list cost. At rest that is no longer the price of rows that come:
-// as soon as they are more than a quarter as many as the centroids a search ranks anyway, they are sealed.
-constexpr uint64_t growing_at_rest_min = 128;
+// as soon as they are more than a quarter as many as the centroids a search ranks anyway, they are sealed; later where
+// the user wants larger segments.
+constexpr uint64_t growing_at_rest_min = 128, seal_at_rest_part = 8;
 
 inline bool seal_is_due_at_rest(Manifest const& manifest, IndexFacts const& facts, MaintainOptions const& options) {
   uint64_t const lists = manifest.header.epoch ? facts.codebook.list_count : 0;
-  return rests(manifest, options) && facts.growing_rows >= std::max(growing_at_rest_min, lists / 4);
+  uint64_t const wanted = std::max(growing_at_rest_min, options.min_seal_rows / seal_at_rest_part);
+  return rests(manifest, options) && facts.growing_rows >= std::max(wanted, lists / 4);
 }
 
 inline policy::EpochDecision epoch_decision(Manifest const& manifest, IndexFacts const& facts,

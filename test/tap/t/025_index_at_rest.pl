@@ -92,7 +92,7 @@ becomes_like_a_fresh_one(3, 'an index trained half way through');
 # Fewer rows than are sealed while rows come, but enough to be felt.
 my $growing = q{SELECT count(*) FROM strata.segments
                 WHERE index = 'items_v'::regclass AND state = 'growing' AND rows > 0};
-sql($node, 'ALTER INDEX items_v SET (min_seal_rows = 100000)');
+sql($node, 'ALTER INDEX items_v SET (min_seal_rows = 2000)');
 wait_until($node, 'SELECT count(*) FROM strata.stat_worker', '0', 'no worker is about');
 sql($node, 'INSERT INTO items SELECT i + 300000, vector_at(i, 3) FROM generate_series(1, 600) AS i');
 is(sql($node, $growing), '1', 'a few rows are growing');
