@@ -194,7 +194,8 @@ SELECT rows, heap_rows FROM strata.verify('nested_v', true);
 
 -- COPY does the same when it is asked to.
 CREATE TABLE copied (id int, v vector(4));
-CREATE INDEX copied_v ON copied USING ivf (v);
+-- A worker that another test has called must not seal them first.
+CREATE INDEX copied_v ON copied USING ivf (v) WITH (min_seal_rows = 1000000);
 CREATE FUNCTION copy_rows() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   EXECUTE format('COPY large (id, v) TO %L', place('large.copy'));
@@ -203,6 +204,7 @@ END $$;
 SELECT copy_rows();
 SELECT DISTINCT kind FROM made_of('copied_v');
 TRUNCATE copied;
+ALTER INDEX copied_v RESET (min_seal_rows);
 SET strata.copy_into_segments = on;
 SELECT copy_rows();
 SELECT * FROM made_of('copied_v');
