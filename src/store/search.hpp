@@ -214,6 +214,8 @@ Status probe_lists(P& pager, Search& search) {
       search.near_rows = search.seen_rows;
       search.near_passed = search.passed_rows;
     }
+    // After the nearest list: its rows say how near the others have to be, and most rows without lists are not.
+    if (status.ok() && !search.flat_done) status = scan_flat(pager, search);
     if (status.ok()) status = reconsider(pager, search);
     if (!status.ok()) return status;
     bool const last = search.probed == search.order.count;
@@ -275,7 +277,8 @@ Status advance(P& pager, Search& search, uint32_t target) {
     if (Status status = evaluate_runs(pager, search, 0); !status.ok()) return status;
     if (lifted && search.tau < infinity) return {};  // rows beyond the reach are known
   }
-  if (!search.flat_done)
+  // A filter's strategy depends on what they hold; without lists there is nothing else.
+  if (!search.flat_done && (search.filter || search.order.count == 0))
     if (Status status = scan_flat(pager, search); !status.ok()) return status;
   if (search.probed == 0 && search.counters.gather_count == 0) {
     if (Status status = choose_strategy(pager, search, false); !status.ok()) return status;

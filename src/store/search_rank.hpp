@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/math/distance.hpp"
+#include "core/quant/list_key.hpp"
 #include "store/scan.hpp"
 #include "store/search_kept.hpp"
 
@@ -15,24 +16,18 @@ inline float residual_of(std::byte const* residuals, uint32_t list) {
   return value;
 }
 
-// Sorting needs an order: a key that is no number comes last.
-inline float key_in_order(float key) {
-  return key == key ? key : infinity;
-}
-
-// What the key of a list has over the score of its centroid, `base`: under distances the mean squared residual of its
-// rows, and less the more they scatter towards the query, sqrt(residual2 / dim) if alike in all directions. The nearest
-// rows are the far end of that, so a list stands for rows `deviations` out: of two lists equally near, the wider one
-// comes first. docs/performance.md, "The order of lists" and "Inner products", has what it is worth.
-inline float key_spread(IndexShape const& shape, FrameQuery const& query, float base, float residual2) {
+// What the key of a list has over the score of its centroid: under distances the mean squared residual of its rows, and
+// less the more they scatter towards the query, sqrt(residual2 / dim) if alike in all directions. The nearest rows are
+// the far end of that, so a list stands for rows `deviations` out: of two lists equally near, the wider one comes
+// first. docs/performance.md, "The order of lists" and "Inner products", has what it is worth.
+inline quant::ListKeyRule key_rule(IndexShape const& shape, FrameQuery const& query) {
   constexpr float deviations_max = 4.0f, product_deviations = 3.0f;
   float const dim = float(shape.dim);
   if (shape.metric == Metric::inner_product)
-    return -product_deviations * std::sqrt(query.refine.norm2) * std::sqrt(residual2 / dim);
+    return {query.factor, query.offset, 0, product_deviations * std::sqrt(query.refine.norm2), 0, 1 / dim};
   float const half_root = 0.5f * std::sqrt(dim);  // more than the root would end below zero
   float const deviations = half_root < deviations_max ? half_root : deviations_max;
-  float const product = base > 0.0f ? base * residual2 / dim : 0.0f;
-  return residual2 - 2.0f * deviations * std::sqrt(product);
+  return {query.factor, query.offset, 1, 2 * deviations, 1 / dim, 0};
 }
 
 // Appends the lists of one epoch with estimated keys.
@@ -61,12 +56,11 @@ Status rank_epoch(P& pager, Search& search, uint32_t at) {
     status = read_stream(pager, *view.object, view.residuals, 0, uint64_t(lists) * sizeof(float), read_residuals);
   }
   if (!status.ok()) return status;
+  quant::list_keys(key_rule(shape, query), lists, residuals, estimates);
   search.order.reserve(pager, search.order.count + lists);
-  for (uint32_t list = 0; list < lists; list++) {
-    float const spread = key_spread(shape, query, estimates[list], residual_of(residuals, list));
-    float key = key_in_order(query.factor * (estimates[list] + spread) + query.offset);
-    search.order[search.order.count++] = {key, 0.0f, at, list & 0x7FFFFFFFu, 0};
-  }
+  ListRank* const ranks = search.order.end();
+  for (uint32_t list = 0; list < lists; list++) ranks[list] = {estimates[list], 0.0f, at, list & 0x7FFFFFFFu, 0};
+  search.order.count += lists;
   if (read_residuals) pager.release(read_residuals);
   pager.release(estimates);
   return {};
@@ -95,7 +89,7 @@ Status rank_exactly(P& pager, Search& search, ListRank& rank) {
   else if (Status status = read_stream(pager, *view.object, view.residuals, uint64_t(rank.list) * 4, 4, &residual2);
            !status.ok())
     return status;
-  rank.key = key_in_order(query.factor * (rank.base + key_spread(shape, query, rank.base, residual2)) + query.offset);
+  rank.key = quant::list_key(key_rule(shape, query), rank.base, residual2);
   rank.exact = 1;
   return {};
 }

@@ -367,7 +367,8 @@ TEST(Golden, IndexOfTheGoldenBytesWorks) {
   uint64_t nearest = 0;
   auto const query = vector_of(16, 43);
   EXPECT_EQ(search_all(pager, query, &nearest).size(), 41u);
-  EXPECT_EQ(Tid{nearest}, Tid::of(0x10005, 4));
+  // The vectors of rows 26 and 43 are equal.
+  EXPECT_TRUE(Tid{nearest} == Tid::of(0x10003, 3) || Tid{nearest} == Tid::of(0x10005, 4)) << nearest;
   // And it lives on.
   store::MetaDisk meta;
   must(store::read_meta(pager, &meta));

@@ -63,6 +63,9 @@ inline F mul_add(F a, F b, F c) {
 inline F sign_mask() {
   return _mm256_set1_ps(-0.0f);
 }
+inline F sqrt(F a) {
+  return _mm256_sqrt_ps(a);
+}
 inline F abs(F a) {
   return _mm256_andnot_ps(sign_mask(), a);
 }

@@ -61,6 +61,9 @@ inline F mul(F a, F b) {
 inline F mul_add(F a, F b, F c) {
   return _mm512_fmadd_ps(a, b, c);
 }
+inline F sqrt(F a) {
+  return _mm512_maskz_sqrt_ps(0xffff, a);
+}
 inline F abs(F a) {
   return _mm512_abs_ps(a);
 }

@@ -64,6 +64,9 @@ inline F mul(F a, F b) {
 inline F mul_add(F a, F b, F c) {
   return vfmaq_f32(c, a, b);
 }
+inline F sqrt(F a) {
+  return vsqrtq_f32(a);
+}
 inline F abs(F a) {
   return vabsq_f32(a);
 }

@@ -84,6 +84,9 @@ inline F mul(F a, F b) {
 inline F mul_add(F a, F b, F c) {
   return a * b + c;
 }
+inline F sqrt(F a) {
+  return F{__builtin_sqrtf(a[0]), __builtin_sqrtf(a[1]), __builtin_sqrtf(a[2]), __builtin_sqrtf(a[3])};
+}
 inline F abs(F a) {
   return (F)((M)a & 0x7fffffff);
 }

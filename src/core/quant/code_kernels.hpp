@@ -7,6 +7,8 @@
 
 namespace strata::quant {
 
+struct ListKeyRule;  // list_key.hpp
+
 // Sums over the residual r = z - c of one row; sign(r_i) is -1 where r_i is 0, as its bit says.
 struct SignSums {
   float norm2;          // ||r||^2
@@ -51,6 +53,9 @@ struct CodeKernels {
   // entries[16 m + j] = round(span_m / 2 + sum over t of (bit t of j ? u : -u)), u = w_{4m+t} * factor, where span_m is
   // round(2 sum |u|); returns the sum of the span_m. The same bytes at every level.
   uint32_t (*build_entries)(uint32_t n, float const* w, float factor, uint8_t* entries);
+
+  // list_key() of each, within rounding; bases[count] become keys.
+  void (*list_keys)(ListKeyRule const* rule, uint32_t count, std::byte const* residuals, float* bases);
 };
 
 constexpr uint32_t rotation_rounds = 4;

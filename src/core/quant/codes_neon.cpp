@@ -2,6 +2,7 @@
 #include "core/math/lanes_neon.hpp"
 
 #include "core/quant/codes_body.hpp"
+#include "core/quant/keys_body.hpp"
 #include "core/quant/rotation_body.hpp"
 #include "core/quant/table_body.hpp"
 
@@ -9,7 +10,7 @@ namespace strata::quant {
 
 constexpr CodeKernels code_kernels_neon = {
     rotate_signed, rotate_back_signed,  center_on,    encode_signs, encode_magnitudes, max_magnitude, encode_bytes,
-    byte_norm2,    byte_residual_norm2, decode_bytes, dot_bytes,    max_group,         build_entries,
+    byte_norm2,    byte_residual_norm2, decode_bytes, dot_bytes,    max_group,         build_entries, list_keys_of,
 };
 
 }  // namespace strata::quant

@@ -1,6 +1,7 @@
 #include "core/math/lanes_scalar.hpp"
 
 #include "core/quant/codes_body.hpp"
+#include "core/quant/keys_body.hpp"
 #include "core/quant/rotation_body.hpp"
 #include "core/quant/table_body.hpp"
 
@@ -10,7 +11,7 @@ namespace strata::quant {
 
 constexpr CodeKernels code_kernels_scalar = {
     rotate_signed, rotate_back_signed,  center_on,    encode_signs, encode_magnitudes, max_magnitude, encode_bytes,
-    byte_norm2,    byte_residual_norm2, decode_bytes, dot_bytes,    max_group,         build_entries,
+    byte_norm2,    byte_residual_norm2, decode_bytes, dot_bytes,    max_group,         build_entries, list_keys_of,
 };
 
 }  // namespace strata::quant

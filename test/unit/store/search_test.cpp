@@ -465,5 +465,27 @@ TEST_P(Copies, FollowTheirRows) {
 }
 INSTANTIATE_TEST_SUITE_P(Dimensions, Copies, ::testing::Values(3u, 100u, 1700u));
 
+// Rows of a small segment are looked at when the nearest list has said how far the search goes: few of them lie there.
+TEST(Search, ASmallSegmentCostsFewEvaluations) {
+  StoreIndex index(16);
+  auto const rows = clustered_rows(4, 25000, 16, 200);
+  index.insert_all({rows.begin(), rows.begin() + 24600});
+  index.train(640);
+  index.flush();
+  auto evaluated = [&] {
+    uint64_t count = 0;
+    for (size_t i = 24900; i < 25000; i++) {
+      index.search(rows[i], 10);
+      count += index.last_counters.refined_count;
+    }
+    return count;
+  };
+  uint64_t const before = evaluated();
+  index.insert_all({rows.begin() + 24600, rows.begin() + 24900});
+  index.flush();
+  EXPECT_EQ(index.object(index.objects(ObjectKind::segment).back()).disk.epoch, 0u) << "it has no lists";
+  EXPECT_LT(evaluated(), before + 100 * 12);
+}
+
 }  // namespace
 }  // namespace strata::testing
