@@ -99,6 +99,92 @@ TEST(Shrink, SegmentsMoveToTheFront) {
   EXPECT_TRUE(settle(index).empty()) << "it has come to rest";
 }
 
+// The last segment is larger than all free pages before it: as much of its end as they hold moves into them.
+TEST(Shrink, TheEndOfALargeSegmentMovesToTheFront) {
+  StoreIndex index(16);
+  index.insert_all(gaussian_rows(1, 9000, 16));
+  index.flush();
+  index.insert_all(gaussian_rows(2, 6000, 16));
+  index.flush();
+  settle(index);
+  auto const large = index.objects(ObjectKind::segment).front();
+  ASSERT_GT(raw(store::block_of(index.object(large), 0)), 40u) << "the small one comes first in the file";
+  auto const from = index.object(large);
+  std::set<uint64_t> dead;
+  for (uint64_t i = 9000; i < 15000; i++) dead.insert(i);
+  index.vacuum(dead);
+  uint32_t const before = file_pages(index);
+  Vector query = index.vectors[8000];
+  auto truth = index.search(query, 20);
+  auto steps = settle(index);
+  EXPECT_GE(std::count(steps.begin(), steps.end(), Step::moved), 1);
+  EXPECT_GE(std::count(steps.begin(), steps.end(), Step::truncated), 1);
+  auto const to = index.object(large);
+  EXPECT_EQ(to.disk.state, ObjectState::live) << "it keeps its id";
+  EXPECT_EQ(to.disk.page_count, from.disk.page_count);
+  EXPECT_GT(to.extents.count, 1u);
+  EXPECT_EQ(raw(store::block_of(to, 0)), raw(store::block_of(from, 0))) << "the front stays where it was";
+  EXPECT_LT(raw(store::block_of(to, to.disk.page_count - 1)), raw(store::block_of(from, 0)));
+  uint32_t const used = index.manifest().header.frontier;
+  EXPECT_LE(file_pages(index), used + used / 16 + 16);
+  EXPECT_LT(file_pages(index), before - before / 4);
+  EXPECT_EQ(index.live_rows(), numbers(9000));
+  EXPECT_OK(index.check_status());
+  auto again = index.search(query, 20);
+  ASSERT_EQ(again.size(), truth.size());
+  for (size_t i = 0; i < truth.size(); i++) EXPECT_EQ(again[i].row, truth[i].row);
+
+  // VACUUM finds the bits where they were, and what was moved is rewritten like any other segment.
+  dead.clear();
+  for (uint64_t i = 0; i < 6000; i++) dead.insert(i);
+  index.vacuum(dead);
+  EXPECT_EQ(index.live_rows(), numbers(9000, 6000));
+  settle(index);
+  EXPECT_EQ(index.live_rows(), numbers(9000, 6000));
+  EXPECT_OK(index.check_status());
+  EXPECT_TRUE(settle(index).empty()) << "it has come to rest";
+}
+
+// Who began before reads the old pages to the end.
+TEST(Shrink, AnOpenSearchKeepsThePagesThatMoved) {
+  StoreIndex index(16);
+  index.insert_all(gaussian_rows(1, 9000, 16));
+  index.flush();
+  index.insert_all(gaussian_rows(2, 6000, 16));
+  index.flush();
+  settle(index);
+  auto const large = index.objects(ObjectKind::segment).front();
+  ASSERT_GT(raw(store::block_of(index.object(large), 0)), 40u) << "the small one comes first in the file";
+  std::set<uint64_t> dead;
+  for (uint64_t i = 9000; i < 15000; i++) dead.insert(i);
+  index.vacuum(dead);
+  index.pager.horizon = UINT64_MAX;
+  store::MaintainOptions options;
+  options.shrink = false;
+  store::MaintainResult result;
+  index.locked([&] {
+    do ASSERT_OK(store::maintain(index.pager, options, &result));
+    while (result.step != Step::nothing);
+  });
+  Vector query = index.vectors[8000];
+  uint64_t const snapshot = index.pager.xid;
+  store::Search* search = index.start(query);
+  uint32_t moved = 0;
+  index.locked([&] { ASSERT_OK(store::move_tail(index.pager, large, 16, &moved)); });
+  EXPECT_GT(moved, 16u);
+  index.pager.xid++;
+  index.pager.horizon = snapshot;
+  index.locked([&] {
+    store::ReclaimResult reclaimed;
+    ASSERT_OK(store::reclaim(index.pager, &reclaimed));
+    EXPECT_EQ(reclaimed.object_count, 0u);
+  });
+  std::vector<Found> found;
+  ASSERT_OK(store::advance_search(index.pager, *search, 10000));
+  index.drain(*search, query, &found);
+  EXPECT_EQ(found.size(), 9000u);
+}
+
 TEST(Shrink, EpochsFramesAndCalibrationsMoveAndKeepTheirIds) {
   StoreIndex index(16);
   index.insert_all(clustered_rows(1, 24000, 16, 30));
