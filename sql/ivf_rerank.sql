@@ -40,8 +40,8 @@ CALL strata.compact('by_half', force => true);
 VACUUM reranked;
 SELECT compare('cosine', 'v <=> (SELECT v FROM reranked r WHERE r.id = 17), id', 40);
 SELECT compare('half', 'h <-> (SELECT h FROM reranked r WHERE r.id = 17), id', 40);
-SELECT * FROM strata.verify('by_l2', heap => true);
-SELECT * FROM strata.verify('by_half', heap => true);
+SELECT rows, heap_rows FROM strata.verify('by_l2', heap => true);
+SELECT rows, heap_rows FROM strata.verify('by_half', heap => true);
 -- The option counts when an index is built.
 CREATE INDEX later ON reranked USING ivf (v vector_l2_ops);
 ALTER INDEX later SET (rerank = full);

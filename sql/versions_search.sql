@@ -98,6 +98,16 @@ FROM (SELECT a.q, n.id, n.d, lag(n.d) OVER (PARTITION BY a.q ORDER BY n.n) AS be
                   SELECT q + 100, (SELECT array_agg(x + 10)::real[]::vector FROM unnest(v::real[]) x) FROM asked) u OFFSET 0) a,
            LATERAL (SELECT id, v <-> a.v AS d, row_number() OVER () AS n
                     FROM (SELECT id, v FROM near_v4.near ORDER BY v <-> a.v LIMIT 10) t) n) s;
+-- Many versions cost a search of the table nothing: it looks at the same lists, rows and pages as before.
+CREATE FUNCTION looked_at() RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM id FROM near ORDER BY v <-> '[10,10,10,10,10,10,10,10,10,10,10,10,10,10,10,10]' LIMIT 10;
+  RETURN (SELECT concat_ws(' ', index, lists, codes, growing_rows, refined, heap_rows, pages) FROM strata.last_scan());
+END $$;
+SELECT count(looked_at()) AS warm FROM generate_series(1, 3);
+CREATE TEMP TABLE alone AS SELECT looked_at() AS l;
+SELECT count(strata.create_version('near', ('w' || i)::name)) FROM generate_series(1, 64) i;
+SELECT looked_at() = l AS same FROM alone;
 SELECT strata.disable_versions('near');
 DROP TABLE near, asked;
-DROP FUNCTION compare, some_vector, actual_rows;
+DROP FUNCTION compare, some_vector, actual_rows, looked_at;

@@ -8,7 +8,6 @@
 #include "pg/am/build_state.hpp"
 #include "pg/tier/companion.hpp"
 #include "pg/worker/progress.hpp"
-#include "store/maintain.hpp"
 
 namespace strata::pg {
 namespace {
@@ -33,23 +32,10 @@ void build_filled(BuildState* build, IndexBuildResult* result) {
   PgPager& pager = build->pager;
   pager.lock(store::LockName::merge);
   build_codebook(build);
-  store::Manifest manifest{};
-  report(store::load_manifest(pager, &manifest));
-  store::EpochView* epoch = nullptr;
-  if (manifest.header.epoch)
-    report(store::open_epoch(pager, build->shape, manifest, ObjectId(manifest.header.epoch), &epoch));
-  SortedRows rows = load_rows(build, manifest, epoch);
-  note_build_point();
-  write_segments(build, manifest, epoch, &rows);
-  if (epoch) {
-    enter_phase(build, BuildPhase::calibrate);
-    store::CalibrateResult calibrated;
-    report(store::calibrate(pager, store::MaintainOptions{}.calibration_work_max, &calibrated));
-  }
-  enter_phase(build, BuildPhase::done);
+  BuiltRows const built = build_segments(build, UINT64_MAX, true);
   pager.unlock(store::LockName::merge);
-  result->heap_tuples = rows.heap_tuples;
-  result->index_tuples = double(rows.row_count);
+  result->heap_tuples = built.heap_tuples;
+  result->index_tuples = double(built.row_count);
 }
 
 }  // namespace

@@ -114,7 +114,15 @@ struct SortedRowHead {
 };
 
 SortedRows load_rows(BuildState* build, store::Manifest const& manifest, store::EpochView const* epoch);
-void write_segments(BuildState* build, store::Manifest const& manifest, store::EpochView const* epoch,
-                    SortedRows* rows);
+
+struct BuiltRows {
+  double heap_tuples;  // rows of the table that were looked at
+  uint64_t row_count;  // of them, rows in the index
+};
+
+// Steps two and three: loads all rows, writes them as segments with the lists of the codebook in force (without lists
+// when there is none, or `row_count` is too few for it) and, if told so, calibrates what has lists. Requires
+// LockName::merge.
+BuiltRows build_segments(BuildState* build, uint64_t row_count, bool calibrates);
 
 }  // namespace strata::pg

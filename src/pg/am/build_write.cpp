@@ -1,5 +1,7 @@
 // The last step of CREATE INDEX and of an import: segments from sorted rows.
 #include "pg/am/build_state.hpp"
+#include "store/calibrate.hpp"
+#include "store/maintain.hpp"
 
 namespace strata::pg {
 namespace {
@@ -46,8 +48,6 @@ void write_segment(BuildState* build, store::SegmentSpec const& spec, RowReader*
   pager.release(header);
 }
 
-}  // namespace
-
 void write_segments(BuildState* build, store::Manifest const& manifest, store::EpochView const* epoch,
                     SortedRows* rows) {
   enter_phase(build, BuildPhase::write);
@@ -69,6 +69,29 @@ void write_segments(BuildState* build, store::Manifest const& manifest, store::E
   ExecDropSingleTupleTableSlot(reader.slot);
   tuplesort_end(rows->sort);
   if (rows->parallel) end_parallel(rows->parallel);
+}
+
+}  // namespace
+
+BuiltRows build_segments(BuildState* build, uint64_t row_count, bool calibrates) {
+  PgPager& pager = build->pager;
+  store::Manifest manifest{};
+  report(store::load_manifest(pager, &manifest));
+  store::EpochView* epoch = nullptr;
+  store::ManifestObject const* const codebook = manifest.find(ObjectId(manifest.header.epoch));
+  // As in a seal: of fewer rows probing would read more directory than a flat scan reads codes.
+  if (codebook && row_count >= codebook->disk.list_count / 2)
+    report(store::open_epoch(pager, build->shape, manifest, ObjectId(manifest.header.epoch), &epoch));
+  SortedRows rows = load_rows(build, manifest, epoch);
+  note_build_point();
+  write_segments(build, manifest, epoch, &rows);
+  if (calibrates && epoch) {
+    enter_phase(build, BuildPhase::calibrate);
+    store::CalibrateResult calibrated;
+    report(store::calibrate(pager, store::MaintainOptions{}.calibration_work_max, &calibrated));
+  }
+  enter_phase(build, BuildPhase::done);
+  return {rows.heap_tuples, rows.row_count};
 }
 
 }  // namespace strata::pg

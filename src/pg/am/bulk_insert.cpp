@@ -177,22 +177,7 @@ void write_as_segment(BuildState* build) {
   report(store::drop_unfinished(pager));
   pager.note_task(store::Task::seal, nullptr, 0);
   bool const calibrates = give_codebook(build);
-  store::Manifest manifest{};
-  report(store::load_manifest(pager, &manifest));
-  store::EpochView* epoch = nullptr;
-  store::ManifestObject const* const codebook = manifest.find(ObjectId(manifest.header.epoch));
-  // As in a seal: of fewer rows probing would read more directory than a flat scan reads codes.
-  if (codebook && build->feed->row_count >= codebook->disk.list_count / 2)
-    report(store::open_epoch(pager, build->shape, manifest, ObjectId(manifest.header.epoch), &epoch));
-  SortedRows rows = load_rows(build, manifest, epoch);
-  note_build_point();
-  write_segments(build, manifest, epoch, &rows);
-  if (calibrates) {
-    enter_phase(build, BuildPhase::calibrate);
-    store::CalibrateResult calibrated;
-    report(store::calibrate(pager, store::MaintainOptions{}.calibration_work_max, &calibrated));
-  }
-  enter_phase(build, BuildPhase::done);
+  build_segments(build, build->feed->row_count, calibrates);
   pager.unlock(store::LockName::merge);
   if (settings.auto_flush_interval_ms != 0) request_worker(build->index);
 }
