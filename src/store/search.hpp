@@ -1,10 +1,10 @@
 // SEARCH: rows in the order of their distance, as many as the caller wants.
 //
 //   start_search    copies the manifest, prepares the query, ranks the lists of all epochs in use
-//   advance_search  makes sure that about `target` rows are found at the recall wanted: scans growing rows and flat
-//   segments,
-//                   probes lists by key over all segments at once, evaluates survivors of the first stage in the order
-//                   of their bounds; a later call with a larger target goes on, and scans nothing twice
+//   advance_search  makes sure that about `target` rows are found at the recall wanted: probes lists by key over all
+//                   segments at once, scans growing rows and flat segments after the first list, evaluates survivors
+//                   of the first stage in the order of their bounds; a later call with a larger target goes on, and
+//                   scans nothing twice
 //   next_candidate  hands out candidates by their lower bound; the caller computes exact distances where bounds
 //                   overlap, and emits a row when no candidate and nothing unseen (search_unseen) can be nearer
 //
