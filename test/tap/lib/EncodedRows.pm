@@ -131,7 +131,8 @@ sub check_encoded_items
     my ($node) = @_;
     my $rows = sql($node, 'SELECT count(*) FROM items');
     is(sql($node, "SELECT heap_rows FROM strata.verify('items_v', true)"), $rows, 'index and table agree');
-    sql($node, 'VACUUM items');
+    # Without being told, VACUUM leaves indexes alone when few pages have dead rows.
+    sql($node, 'VACUUM (INDEX_CLEANUP on) items');
     is(sql($node, "SELECT rows FROM strata.verify('items_v', true)"), $rows, 'VACUUM leaves no other entries');
     sql($node, 'BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT compare(); COMMIT');
     is(sql($node, 'SELECT count(*) FROM strata.worker_failures'), '0', 'no worker failed');
