@@ -249,6 +249,13 @@ Status count_listed_rows(P& pager, Calibration& work) {
 
 }  // namespace detail
 
+// Queries that a calibration of so many rows in lists takes.
+inline uint32_t calibration_query_count(uint64_t listed_rows, uint64_t work_max) {
+  using namespace detail;
+  uint64_t const wanted = listed_rows ? work_max / listed_rows : calibration_query_max;
+  return uint32_t(std::clamp<uint64_t>(wanted, calibration_query_min, calibration_query_max));
+}
+
 // Calibrates the codebook in force on the segments that use it. Requires LockName::merge. Costs about as many scans of
 // all first-stage codes as it takes queries (250 to 2,500); `work_max` bounds the number of codes scanned within that.
 template <Pager P>
@@ -261,10 +268,8 @@ Status calibrate(P& pager, uint64_t work_max, CalibrateResult* result) {
   work.epoch = ObjectId(work.manifest.header.epoch);
   Status status = detail::count_listed_rows(pager, work);
   if (status.ok() && work.epoch != ObjectId::none && work.listed_rows > policy::stop_k_max) {
-    uint64_t wanted = work_max / work.listed_rows;
-    if (wanted > detail::calibration_query_max) wanted = detail::calibration_query_max;
-    if (wanted < detail::calibration_query_min) wanted = detail::calibration_query_min;
-    status = detail::calibrate_epoch(pager, work, uint32_t(wanted), result);
+    uint32_t const query_count = calibration_query_count(work.listed_rows, work_max);
+    status = detail::calibrate_epoch(pager, work, query_count, result);
   }
   release_manifest(pager, &work.manifest);
   return status;

@@ -254,27 +254,28 @@ Status look_ahead(P& pager, MaintainOptions const& options, Outlook* outlook) {
 
 namespace detail {
 
-// Calibration is due for a codebook that half of the rows use and that has none, or one since which a quarter of its
-// rows came new or went (at rest: a tenth). Growth alone would need it less often (policy::tau_scale), but new rows may
-// be other rows. Longer residuals mean that they are: then a tenth of them is enough.
-inline bool calibration_is_due(IndexFacts const& facts, bool at_rest) {
-  uint64_t const live = facts.listed_rows - facts.listed_deleted, known = facts.calibrated_rows;
+// Calibration waits until half of the rows use the codebook; at rest until all that used older ones do.
+inline bool calibration_is_due(IndexFacts const& facts, MaintainOptions const& options, bool at_rest) {
+  uint64_t const live = facts.listed_rows - facts.listed_deleted;
   if (live * 2 < facts.sealed_rows - facts.deleted_rows || facts.listed_rows < policy::flat_row_count_max) return false;
-  if (known == 0) return true;
-  // At rest the segments of older codebooks are carried over first.
-  for (auto const& segment : facts.segments)
-    if (at_rest && segment.epoch && segment.epoch != facts.epoch) return false;
-  double const then = facts.calibrated_residual2, now = facts.listed_residual2;
-  bool const is_other = then > 0 && (now > 1.05 * then || now < 0.95 * then);
-  uint64_t const part = at_rest || is_other ? 10 : 4;
-  uint64_t const came = facts.rows_since_calibrated, went = known > live ? known - live : 0;
-  return came * part >= known || live * part >= known * (part + 1) || went * part >= known;
+  if (facts.calibrated_rows && at_rest)
+    for (auto const& segment : facts.segments)
+      if (segment.epoch && segment.epoch != facts.epoch) return false;
+  policy::CalibrationFacts calibration;
+  calibration.row_count = live;
+  calibration.calibrated_row_count = facts.calibrated_rows;
+  calibration.new_row_count = facts.rows_since_calibrated;
+  calibration.mean_residual2 = facts.listed_residual2;
+  calibration.calibrated_mean_residual2 = facts.calibrated_residual2;
+  calibration.code_count = facts.listed_rows * calibration_query_count(facts.listed_rows, options.calibration_work_max);
+  calibration.at_rest = at_rest;
+  return policy::calibration_is_due(calibration);
 }
 
 template <Pager P>
 Status calibrate_if_due(P& pager, Manifest const& manifest, IndexFacts const& facts, MaintainOptions const& options,
                         MaintainResult* result) {
-  if (!calibration_is_due(facts, rests(manifest, options))) return {};
+  if (!calibration_is_due(facts, options, rests(manifest, options))) return {};
   CalibrateResult calibrated;
   Status const status = calibrate(pager, options.calibration_work_max, &calibrated);
   if (status.ok() && calibrated.calibration != ObjectId::none)

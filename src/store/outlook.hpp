@@ -70,7 +70,7 @@ Status look_at_rest(P& pager, MaintainOptions options, RestOutlook* outlook) {
     facts.retired_bytes = 0;  // what old snapshots hold keeps merges waiting, but not for long
     outlook->due =
         detail::rests(manifest, options) && ((options.seal && detail::seal_is_due_at_rest(manifest, facts, options)) ||
-                                             (options.train && detail::calibration_is_due(facts, true)) ||
+                                             (options.train && detail::calibration_is_due(facts, options, true)) ||
                                              detail::rewriting_is_due(manifest, facts, options));
     outlook->rows_come = manifest.header.sealed_rows + facts.growing_rows;
   }

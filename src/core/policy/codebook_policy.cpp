@@ -22,6 +22,12 @@ constexpr double lopsided_factor_at_rest = 1.1;
 constexpr uint64_t judged_fraction = 4;
 constexpr uint64_t judged_fraction_at_rest = 6;
 constexpr uint64_t judged_rows_per_list = 8;
+constexpr uint64_t calibrated_fraction = 4;
+constexpr uint64_t calibrated_fraction_soon = 10;
+// Rows of another distribution move the mean by more, even as a tenth; new rows of the same one, which did not train
+// the codebook and lie farther from its centroids, by less than half of it.
+constexpr double other_residual2 = 0.02;
+constexpr uint64_t cheap_codes_per_row = 4000;  // 4 us at 128 dimensions, as much as an INSERT of many rows
 
 size_t plan_size(uint32_t dim, uint64_t rows, uint32_t lists) {
   return static_cast<size_t>(rows) * quant::refine_row_size(dim) + size_t{lists} * dim * sizeof(float) +
@@ -118,6 +124,17 @@ uint64_t judged_row_count(CodebookFacts const& facts) {
 
 uint64_t judged_row_count_at_rest(CodebookFacts const& facts) {
   return std::max(facts.trained_row_count / judged_fraction_at_rest, facts.list_count * judged_rows_per_list);
+}
+
+bool calibration_is_due(CalibrationFacts const& facts) {
+  uint64_t const known = facts.calibrated_row_count, now = facts.row_count;
+  if (known == 0) return true;
+  uint64_t const changed = std::max(facts.new_row_count, now > known ? now - known : known - now);
+  if (changed * calibrated_fraction >= known) return true;
+  if (changed * calibrated_fraction_soon < known) return false;
+  double const then = facts.calibrated_mean_residual2;
+  bool const is_other = then > 0 && std::abs(facts.mean_residual2 - then) > other_residual2 * then;
+  return is_other || facts.at_rest || facts.code_count <= cheap_codes_per_row * changed;
 }
 
 double list_skew(std::span<uint32_t const> row_counts) {

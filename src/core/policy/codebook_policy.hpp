@@ -108,6 +108,23 @@ EpochDecision decide_epoch(CodebookFacts const& facts);
 // rows have come or gone.
 EpochDecision decide_epoch_at_rest(CodebookFacts const& facts);
 
+// What a calibration of the stop rule was made on, and what the lists of its codebook hold now.
+struct CalibrationFacts {
+  uint64_t row_count = 0;                  // live rows in lists now
+  uint64_t calibrated_row_count = 0;       // then; 0: there is no calibration
+  uint64_t new_row_count = 0;              // that came since
+  double mean_residual2 = 0.0;             // mean squared residual of rows in lists now
+  double calibrated_mean_residual2 = 0.0;  // then; 0: not known
+  uint64_t code_count = 0;                 // codes that a calibration scans
+  bool at_rest = false;
+};
+
+// Due where there is none; where a quarter of the rows came new, or that many came or went in all; where a tenth did
+// and other residuals say that the new rows are other rows, or the index is at rest, or the calibration is cheap beside
+// what writing the new rows cost. Growth alone would need it less often (tau_scale), but new rows may be other rows:
+// while a distribution travelled, recall fell by .01 for every twentieth of the rows that was new.
+bool calibration_is_due(CalibrationFacts const& facts);
+
 // For people: "rows have outgrown the lists of the codebook".
 char const* epoch_reason_text(EpochReason reason);
 

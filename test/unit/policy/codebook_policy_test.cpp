@@ -255,6 +255,51 @@ TEST(CodebookPolicy, EveryReasonHasItsText) {
   EXPECT_EQ(texts.count("unknown"), 0U);
 }
 
+CalibrationFacts calibrated(uint64_t rows, uint64_t new_rows) {
+  CalibrationFacts facts;
+  facts.row_count = facts.calibrated_row_count = rows;
+  facts.new_row_count = new_rows;
+  facts.mean_residual2 = facts.calibrated_mean_residual2 = 1.0;
+  facts.code_count = rows * 1000;
+  return facts;
+}
+
+TEST(CodebookPolicy, CalibratesAQuarterNewRows) {
+  EXPECT_TRUE(calibration_is_due(calibrated(0, 0)));  // none yet
+  EXPECT_FALSE(calibration_is_due(calibrated(100000, 0)));
+  EXPECT_FALSE(calibration_is_due(calibrated(100000, 24999)));
+  EXPECT_TRUE(calibration_is_due(calibrated(100000, 25000)));
+  EXPECT_FALSE(calibration_is_due(calibrated(1, 0)));
+  CalibrationFacts facts = calibrated(100000, 0);
+  facts.row_count = 125000;
+  EXPECT_TRUE(calibration_is_due(facts));
+  facts.row_count = 75000;
+  EXPECT_TRUE(calibration_is_due(facts));
+  facts.row_count = 75001;
+  EXPECT_FALSE(calibration_is_due(facts));
+}
+
+TEST(CodebookPolicy, CalibratesATenthNewRowsWhereItPays) {
+  CalibrationFacts facts = calibrated(100000, 10000);
+  EXPECT_FALSE(calibration_is_due(facts));
+  facts.at_rest = true;
+  EXPECT_TRUE(calibration_is_due(facts));
+  facts.at_rest = false;
+  for (double residual2 : {0.97, 1.03}) {  // other rows
+    facts.mean_residual2 = residual2;
+    EXPECT_TRUE(calibration_is_due(facts)) << residual2;
+    facts.new_row_count = 9999;
+    EXPECT_FALSE(calibration_is_due(facts)) << residual2;
+    facts.new_row_count = 10000;
+  }
+  facts.mean_residual2 = 1.006;  // rows that did not train
+  EXPECT_FALSE(calibration_is_due(facts));
+  facts.calibrated_mean_residual2 = 0;  // not known
+  EXPECT_FALSE(calibration_is_due(facts));
+  facts.code_count = 10000 * 4000;  // cheap beside the rows written
+  EXPECT_TRUE(calibration_is_due(facts));
+}
+
 // The same rows whatever the codebook, spread over pages and places on a page.
 TEST(CodebookPolicy, OneRowInTenNeverTrains) {
   uint32_t held_out = 0;
