@@ -1,9 +1,9 @@
 // The background worker that gives back the space of dropped versions and counts new ones: started when a transaction
 // that dropped or made one commits, gone when nothing is due.
 #include "pg/version/collector.hpp"
-#include "pg/compat.hpp"
 #include "pg/entry.hpp"
 #include "pg/settings.hpp"
+#include "pg/worker/background.hpp"
 
 extern "C" {
 extern PGDLLEXPORT void strata_collector_main(Datum argument);
@@ -19,16 +19,7 @@ bool requested = false;  // by the running transaction
 
 void start_collector() {
   if (settings.max_workers == 0 || RecoveryInProgress() || IsBinaryUpgrade) return;
-  BackgroundWorker worker;
-  memset(&worker, 0, sizeof worker);
-  worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION | interruptible_worker_flag();
-  worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
-  worker.bgw_restart_time = BGW_NEVER_RESTART;
-  strlcpy(worker.bgw_library_name, "strata", sizeof worker.bgw_library_name);
-  strlcpy(worker.bgw_function_name, "strata_collector_main", sizeof worker.bgw_function_name);
-  strlcpy(worker.bgw_name, "strata collector", sizeof worker.bgw_name);
-  strlcpy(worker.bgw_type, "strata collector", sizeof worker.bgw_type);
-  memcpy(worker.bgw_extra, &MyDatabaseId, sizeof MyDatabaseId);
+  BackgroundWorker worker = describe_worker("collector", &MyDatabaseId, sizeof MyDatabaseId);
   // No slot free: whoever drops or makes the next version, or maintains an index, will see to it.
   RegisterDynamicBackgroundWorker(&worker, nullptr);
 }
@@ -92,9 +83,7 @@ STRATA_FUNCTION(request_collection) {
 void strata_collector_main(Datum /* argument */) {
   Oid database;
   memcpy(&database, MyBgworkerEntry->bgw_extra, sizeof database);
-  pqsignal(SIGHUP, SignalHandlerForConfigReload);
-  pqsignal(SIGTERM, die);
-  BackgroundWorkerUnblockSignals();
+  strata::pg::handle_worker_signals();
   BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
   // Several versions made one after the other are counted together.
   WaitLatch(MyLatch, WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, strata::pg::collection_delay_ms, PG_WAIT_EXTENSION);

@@ -1,6 +1,7 @@
 #include "pg/worker/launcher.hpp"
 
 #include "pg/settings.hpp"
+#include "pg/worker/background.hpp"
 #include "pg/worker/give_way.hpp"
 #include "pg/worker/schedule.hpp"
 #include "pg/worker/worker.hpp"
@@ -95,15 +96,8 @@ void run_launcher() {
 void register_launcher() {
   if (!process_shared_preload_libraries_in_progress || IsBinaryUpgrade) return;
   request_schedule();
-  BackgroundWorker launcher;
-  memset(&launcher, 0, sizeof launcher);
-  launcher.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
-  launcher.bgw_start_time = BgWorkerStart_RecoveryFinished;
+  BackgroundWorker launcher = describe_worker("launcher", nullptr, 0);
   launcher.bgw_restart_time = restart_s;
-  strlcpy(launcher.bgw_library_name, "strata", sizeof launcher.bgw_library_name);
-  strlcpy(launcher.bgw_function_name, "strata_launcher_main", sizeof launcher.bgw_function_name);
-  strlcpy(launcher.bgw_name, "strata launcher", sizeof launcher.bgw_name);
-  strlcpy(launcher.bgw_type, "strata launcher", sizeof launcher.bgw_type);
   RegisterBackgroundWorker(&launcher);
 }
 
@@ -111,9 +105,7 @@ void register_launcher() {
 
 void strata_launcher_main(Datum /* argument */) {
   using namespace strata::pg;
-  pqsignal(SIGHUP, SignalHandlerForConfigReload);
-  pqsignal(SIGTERM, die);
-  BackgroundWorkerUnblockSignals();
+  handle_worker_signals();
   // Shared catalogs only: connected to no database, it is in nobody's way.
   BackgroundWorkerInitializeConnection(nullptr, nullptr, 0);
   run_launcher();

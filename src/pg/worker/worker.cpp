@@ -5,6 +5,7 @@
 
 #include "pg/compat.hpp"
 #include "pg/settings.hpp"
+#include "pg/worker/background.hpp"
 #include "pg/worker/database_work.hpp"
 #include "pg/worker/failures.hpp"
 #include "pg/worker/progress.hpp"
@@ -62,16 +63,7 @@ bool take_slot() {
 }
 
 bool start_worker(WorkerTask const& task) {
-  BackgroundWorker worker;
-  memset(&worker, 0, sizeof worker);
-  worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION | interruptible_worker_flag();
-  worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
-  worker.bgw_restart_time = BGW_NEVER_RESTART;
-  strlcpy(worker.bgw_library_name, "strata", sizeof worker.bgw_library_name);
-  strlcpy(worker.bgw_function_name, "strata_maintenance_main", sizeof worker.bgw_function_name);
-  strlcpy(worker.bgw_name, "strata maintenance", sizeof worker.bgw_name);
-  strlcpy(worker.bgw_type, "strata maintenance", sizeof worker.bgw_type);
-  memcpy(worker.bgw_extra, &task, sizeof task);
+  BackgroundWorker worker = describe_worker("maintenance", &task, sizeof task);
   return RegisterDynamicBackgroundWorker(&worker, nullptr);
 }
 
@@ -105,9 +97,7 @@ void strata_maintenance_main(Datum /* argument */) {
   using namespace strata::pg;
   WorkerTask task;
   memcpy(&task, MyBgworkerEntry->bgw_extra, sizeof task);
-  pqsignal(SIGHUP, SignalHandlerForConfigReload);
-  pqsignal(SIGTERM, die);
-  BackgroundWorkerUnblockSignals();
+  handle_worker_signals();
   BackgroundWorkerInitializeConnectionByOid(task.database, InvalidOid, 0);
   SetConfigOption("search_path", "pg_catalog, pg_temp", PGC_SUSET, PGC_S_OVERRIDE);
   show_as_worker();
