@@ -19,7 +19,7 @@ use Time::HiRes qw(sleep time);
 
 our @EXPORT = qw(
   strata_node standby_of crash_and_restart restart_killed is_running make_table add_rows recall same_result sql
-  verify_index wait_until start_in_background hold_lock let_go
+  verify_index wait_until start_in_background hold_lock let_go copy_database
 );
 
 # Small enough that a test reaches every state with few rows, and quick.
@@ -51,6 +51,23 @@ sub strata_node
     $node->safe_psql('postgres', 'CREATE EXTENSION strata')
       unless defined $options{extension} && !$options{extension};
     return $node;
+}
+
+# Dumps database postgres and restores it as a new database. Formats: plain (without one), custom. Two tests.
+sub copy_database
+{
+    my ($node, $copy, $format) = @_;
+    $format //= 'plain';
+    my $file = $node->basedir . "/$copy.$format";
+    $node->command_ok([ 'pg_dump', '--format', $format, '--file', $file, '--dbname', $node->connstr('postgres') ],
+        "dump, $format");
+    sql($node, "CREATE DATABASE $copy");
+    my @restore =
+      $format eq 'plain'
+      ? ('psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-f', $file, '-d', $node->connstr($copy))
+      : ('pg_restore', '--exit-on-error', '--dbname', $node->connstr($copy), $file);
+    $node->command_ok(\@restore, "restore, $format");
+    return;
 }
 
 # A streaming standby, caught up.

@@ -35,15 +35,7 @@ my $directory = $node->basedir;
 
 foreach my $format ('plain', 'custom')
 {
-    my $file = "$directory/dump.$format";
-    $node->command_ok([ 'pg_dump', '--format', $format, '--file', $file, '--dbname', $node->connstr('postgres') ],
-        "dump, $format");
-    sql($node, "CREATE DATABASE copy_$format");
-    my @restore =
-      $format eq 'plain'
-      ? ('psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-f', $file, '-d', $node->connstr("copy_$format"))
-      : ('pg_restore', '--exit-on-error', '--dbname', $node->connstr("copy_$format"), $file);
-    $node->command_ok(\@restore, "restore, $format");
+    copy_database($node, "copy_$format", $format);
     is(sql($node, $content, "copy_$format"), sql($node, $content), "rows, $format");
     my $surroundings = q{SELECT (SELECT count(*) FROM near WHERE distance >= 0), (SELECT mean FROM summary),
         (SELECT total FROM summary), pg_get_indexdef('things_v'::regclass),

@@ -15,11 +15,7 @@ CREATE INDEX items_cosine ON items USING ivf (v vector_cosine_ops) WHERE id % 2 
 CREATE INDEX items_half ON items USING ivf (h halfvec_ip_ops);
 CREATE INDEX items_cast ON items USING ivf ((v::halfvec(24)) halfvec_l2_ops);
 SQL
-my $file = $node->basedir . '/dump.sql';
-$node->command_ok([ 'pg_dump', '--file', $file, '--dbname', $node->connstr('postgres') ], 'dump');
-sql($node, 'CREATE DATABASE copy');
-my @restore = ('psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-f', $file, '-d', $node->connstr('copy'));
-$node->command_ok(\@restore, 'restore');
+copy_database($node, 'copy');
 my $definitions = q{SELECT pg_get_indexdef(indexrelid) FROM pg_index WHERE indrelid = 'items'::regclass ORDER BY 1};
 is(sql($node, $definitions, 'copy'), sql($node, $definitions), 'definitions');
 foreach my $index ('items_l2', 'items_cosine', 'items_half', 'items_cast')

@@ -15,11 +15,7 @@ INSERT INTO plain (note) VALUES ('a'), ('b');
 SELECT strata.drop_soft('items');
 SELECT strata.drop_soft('plain');
 SQL
-my $file = $node->basedir . '/dump.sql';
-$node->command_ok([ 'pg_dump', '--file', $file, '--dbname', $node->connstr('postgres') ], 'dump');
-sql($node, 'CREATE DATABASE copy');
-my @restore = ('psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-f', $file, '-d', $node->connstr('copy'));
-$node->command_ok(\@restore, 'restore');
+copy_database($node, 'copy');
 my $trash = 'SELECT name, schema, "table", dropped_at FROM strata.trash ORDER BY 1';
 is(sql($node, $trash, 'copy'), sql($node, $trash), 'the copy has the same trash');
 is(sql($node, q{SELECT strata.undrop('items')}, 'copy'), 'items', 'a table is brought back in the copy');
@@ -43,6 +39,7 @@ CREATE TABLE mine (v vector(2));
 INSERT INTO mine VALUES ('[1,2]');
 SELECT strata.drop_soft('mine');
 SQL
+my $file = $node->basedir . '/keeper.sql';
 $node->command_ok([ 'pg_dump', '-U', 'keeper', '--file', $file, '--dbname', $node->connstr('kept') ],
     'the owner of a database can dump it');
 like(slurp_file($file), qr/strata_trash_\d+.*\[1,2\]/s, 'with what is in the trash');

@@ -98,11 +98,7 @@ SQL
 wait_until($node, 'SELECT count(*) FROM news_v_dedup', '3001', 'expired claims are removed in the background');
 sql($node, 'DROP TABLE news');
 
-my $file = $node->basedir . '/dump.sql';
-$node->command_ok([ 'pg_dump', '--file', $file, '--dbname', $node->connstr('postgres') ], 'dump');
-sql($node, 'CREATE DATABASE copy');
-my @restore = ('psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-f', $file, '-d', $node->connstr('copy'));
-$node->command_ok(\@restore, 'restore');
+copy_database($node, 'copy');
 my $again = 'INSERT INTO items (v) SELECT v FROM items LIMIT 10; SELECT count(*) - count(DISTINCT v) FROM items';
 is(sql($node, $again, 'copy'), '0', 'the gate of the copy knows what is in it');
 my $settings = q{SELECT "table", "column", mode FROM strata.stat_dedup ORDER BY 3};

@@ -69,15 +69,7 @@ sub usable
 
 foreach my $format ('plain', 'custom')
 {
-    my $file = $node->basedir . "/dump.$format";
-    my @dump = ('pg_dump', '--format', $format, '--file', $file, '--dbname', $node->connstr('postgres'));
-    $node->command_ok(\@dump, "dump, $format");
-    sql($node, "CREATE DATABASE copy_$format");
-    my @restore =
-      $format eq 'plain'
-      ? ('psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-f', $file, '-d', $node->connstr("copy_$format"))
-      : ('pg_restore', '--exit-on-error', '--dbname', $node->connstr("copy_$format"), $file);
-    $node->command_ok(\@restore, "restore, $format");
+    copy_database($node, "copy_$format", $format);
     is(sql($node, $catalog, "copy_$format"), sql($node, $catalog), "catalog, $format");
     usable($node, "copy_$format");
 }

@@ -107,12 +107,8 @@ check_all($standby, 'standby after many moves');
 is(sql($standby, $tiers), 'cold cold', 'the standby knows the tiers');
 
 # Dump and restore: the companion comes back, empty, and is taken into use again.
-my $file = $node->basedir . '/dump.sql';
 sql($node, "SELECT strata.set_tier_policy('items', cold_after => '30 days', cold_tablespace => 'hdd')");
-$node->command_ok([ 'pg_dump', '--file', $file, '--dbname', $node->connstr('postgres') ], 'dump');
-sql($node, 'CREATE DATABASE copy');
-my @restore = ('psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-f', $file, '-d', $node->connstr('copy'));
-$node->command_ok(\@restore, 'restore');
+copy_database($node, 'copy');
 my $companion = q{SELECT c.relname, t.spcname FROM pg_class c JOIN pg_am a ON a.oid = c.relam
   LEFT JOIN pg_tablespace t ON t.oid = c.reltablespace WHERE a.amname = 'ivf_cold'};
 is(sql($node, $companion, 'copy'), 'items_v_cold|hdd', 'the companion is restored in its tablespace');
