@@ -137,13 +137,17 @@ inline bool refine_is_sound(std::byte const* row) {
          math::half_to_float(code.error) >= 0;
 }
 
+inline bool copy_is_sound(IndexShape const& shape, std::byte const* copy) {
+  return !has_rounded_copies(shape) || quant::rounded_is_sound(copy);
+}
+
 // G2 to G4. From the last group to the first: a group that has rows was preceded by full ones when it was read, and
 // they stay full, whatever is inserted meanwhile.
 template <Pager P>
 Status check_growing(P& pager, IndexShape const& shape, ManifestObject const& object, CheckResult* result) {
   auto const& growing = shape.growing;
   auto* scratch = static_cast<std::byte*>(pager.allocate(growing.entry_size));
-  bool followed = false, sealed = false, strange = false, unsound = false;
+  bool followed = false, sealed = false, strange = false, unsound = false, impossible = false;
   Status status;
   if (object.disk.page_count % growing.group_page_count != 0)
     status = corrupt("growing object ends within a group", object.disk.id);
@@ -153,10 +157,13 @@ Status check_growing(P& pager, IndexShape const& shape, ManifestObject const& ob
                                  [&](uint64_t, RowView const& row, bool deleted) {
                                    (deleted ? result->deleted_count : result->row_count)++;
                                    strange = strange || row.flags > format::row_is_zero;
-                                   unsound = unsound || (row.flags == 0 && !refine_is_sound(row.refine));
+                                   if (row.flags) return;
+                                   unsound = unsound || !refine_is_sound(row.refine);
+                                   impossible = impossible || !copy_is_sound(shape, row.refine + shape.code_size);
                                  });
     if (status.ok() && strange) status = corrupt("growing row has unknown flags", group);
     if (status.ok() && unsound) status = corrupt("refine code is not finite", group);
+    if (status.ok() && impossible) status = corrupt("copy of a vector has an impossible header", group);
     if (!status.ok()) break;
     if (followed && rows < growing.capacity) status = corrupt("growing rows follow a page that is not full", group);
     status =
@@ -257,6 +264,8 @@ Status check_segment(P& pager, IndexShape const& shape, Manifest const& manifest
         status = corrupt("bloom filter denies a row of its segment", row);
     if (view.flags) continue;
     if (status.ok() && !refine_is_sound(view.refine)) status = corrupt("refine code is not finite", row);
+    if (status.ok() && !copy_is_sound(shape, view.refine + shape.code_size))
+      status = corrupt("copy of a vector has an impossible header", row);
   }
   for (std::byte* memory : bits)
     if (memory) pager.release(memory);

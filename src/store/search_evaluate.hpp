@@ -26,7 +26,8 @@ inline Candidate candidate_of(FrameQuery const& query, quant::RefineEstimate con
   float upper = query.factor * estimate.upper_bound + query.offset;
   upper += 4e-7f * (std::abs(upper) + std::abs(query.offset));
   float score = query.factor * estimate.score + query.offset;
-  return {bound_in_range(bound), upper <= largest ? upper : infinity, score <= largest ? score : largest, source, row};
+  return {
+      bound_in_range(bound), upper <= largest ? upper : infinity, score <= largest ? score : largest, row, source, 0};
 }
 
 // What the error of a first-stage code is multiplied with: the distance to its centroid, or the query's norm for inner

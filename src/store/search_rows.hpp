@@ -53,8 +53,7 @@ Status tid_of(P& pager, Search const& search, uint32_t at, uint32_t row, Tid* ti
   });
 }
 
-// copy[0, shape.copy_size) = the vector of a ranked row as it is in the table. Requires an index whose rows carry
-// copies.
+// copy[0, shape.copy_size) = the copy of its vector that a ranked row carries. Requires an index whose rows do.
 template <Pager P>
 Status copy_of(P& pager, Search& search, uint32_t at, uint32_t row, std::byte* copy) {
   SearchSource const& source = search.sources[at];

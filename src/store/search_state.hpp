@@ -120,8 +120,9 @@ struct Candidate {
   float lower_bound;  // absolute; the true score is not below it
   float upper_bound;  // absolute; the true score is not above it; +inf: unknown
   float score;        // absolute, estimated
-  uint32_t source;
   uint32_t row;
+  uint32_t source : 31;
+  uint32_t is_narrow : 1;  // the bounds are those of a rounded copy, the narrowest there are
 };
 
 struct Pending {

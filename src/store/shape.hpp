@@ -19,12 +19,13 @@ struct IndexShape {
   uint32_t code_size;    // bytes of a refine code
   uint32_t copy_size;    // bytes of the copy of its vector that lies behind it; 0: none
   uint32_t refine_size;  // both together: a refine row
+  format::CopyKind copy_kind;
   format::ColumnsShape columns;
 };
 
 inline IndexShape shape_of(format::MetaDisk const& meta) {
   format::ColumnsShape const columns = format::columns_shape(meta);
-  uint32_t const code_size = quant::refine_row_size(meta.padded_dim), copy_size = meta.dim * meta.copy_size;
+  uint32_t const code_size = quant::refine_row_size(meta.padded_dim), copy_size = format::copy_bytes(meta);
   return {meta.metric,
           meta.dim,
           meta.padded_dim,
@@ -34,6 +35,7 @@ inline IndexShape shape_of(format::MetaDisk const& meta) {
           code_size,
           copy_size,
           code_size + copy_size,
+          meta.copy_kind,
           columns};
 }
 
@@ -50,10 +52,22 @@ inline Status check_shape(format::MetaDisk const& meta) {
   return {};
 }
 
-// The fixed part of the meta page of a new index. column_count <= indexed_column_count_max; copy_size as in MetaDisk.
+// Whether rows carry copies of their vectors that are known up to an error.
+inline bool has_rounded_copies(IndexShape const& shape) {
+  return shape.copy_size != 0 && shape.copy_kind == format::CopyKind::rounded;
+}
+
+// The copies of vectors in a new index; members as in MetaDisk.
+struct CopyPlan {
+  uint8_t size = 0;
+  format::CopyKind kind = format::CopyKind::whole;
+};
+constexpr CopyPlan rounded_copies{2, format::CopyKind::rounded};
+
+// The fixed part of the meta page of a new index. column_count <= indexed_column_count_max.
 inline format::MetaDisk meta_for(uint32_t dim, Metric metric, uint64_t seed,
                                  format::ColumnDisk const* columns = nullptr, uint32_t column_count = 0,
-                                 uint32_t copy_size = 0) {
+                                 CopyPlan copies = {}) {
   format::MetaDisk meta{};
   meta.dim = dim;
   meta.padded_dim = quant::padded_dim_of(dim);
@@ -61,9 +75,10 @@ inline format::MetaDisk meta_for(uint32_t dim, Metric metric, uint64_t seed,
   meta.scan_bits = uint8_t(quant::scan_bits_of(meta.padded_dim));
   meta.column_count = uint8_t(column_count);
   for (uint32_t i = 0; i < column_count; i++) meta.column[i] = columns[i];
-  meta.copy_size = uint8_t(copy_size);
+  meta.copy_size = copies.size;
+  meta.copy_kind = copies.kind;
   uint32_t const columns_size = format::columns_shape(meta).total_size;
-  meta.entry_size = format::growing_shape(meta.padded_dim, columns_size, dim * copy_size).entry_size;
+  meta.entry_size = format::growing_shape(meta.padded_dim, columns_size, format::copy_bytes(meta)).entry_size;
   meta.seed = seed;
   return meta;
 }

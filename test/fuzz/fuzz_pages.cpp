@@ -40,12 +40,14 @@ struct Shape {
   uint32_t list_count;     // 0: flat
   uint32_t growing_count;  // rows that stay in the growing segment
   uint32_t column_count;   // filter columns
-  uint32_t copy_size = 0;
+  store::CopyPlan copies = {};
 };
 constexpr Shape shapes[] = {
-    {3, Metric::l2, 0, 0, 200, 0},     {20, Metric::inner_product, 90, 0, 5, 0}, {20, Metric::cosine, 150, 6, 40, 0},
-    {9000, Metric::l2, 2, 0, 3, 0},    {16, Metric::l2, 300, 12, 0, 0},          {4, Metric::l2, 200, 5, 30, 2},
-    {4, Metric::cosine, 60, 0, 10, 3}, {30, Metric::l2, 120, 4, 70, 0, 4},       {4000, Metric::l2, 3, 0, 2, 1, 4}};
+    {3, Metric::l2, 0, 0, 200, 0},       {20, Metric::inner_product, 90, 0, 5, 0},
+    {20, Metric::cosine, 150, 6, 40, 0}, {9000, Metric::l2, 2, 0, 3, 0},
+    {16, Metric::l2, 300, 12, 0, 0},     {4, Metric::l2, 200, 5, 30, 2},
+    {4, Metric::cosine, 60, 0, 10, 3},   {30, Metric::l2, 120, 4, 70, 0, {4}},
+    {4000, Metric::l2, 3, 0, 2, 1, {4}}, {30, Metric::cosine, 120, 4, 70, 0, store::rounded_copies}};
 constexpr format::ColumnDisk columns[] = {
     {format::ColumnKind::fixed, 4, 0, 0}, {format::ColumnKind::hash, 8, 0, 0}, {format::ColumnKind::fixed, 1, 0, 0}};
 constexpr uint32_t shape_count = std::size(shapes);
@@ -62,14 +64,19 @@ void insert(HostilePager& pager, store::Inserter& inserter, Shape const& shape, 
   for (uint32_t column = 0; column < kept.count; column++)
     format::set_column(kept, column, mix64(row) % 5 * (column + 1), row % 7 == column, keys);
   uint16_t flags = row % 11 == 7 ? format::row_is_null : row % 11 == 8 ? format::row_is_zero : 0;
+  std::vector<std::byte> copy(flags ? 0 : inserter.shape.copy_size);
+  if (!copy.empty() && store::has_rounded_copies(inserter.shape))
+    quant::encode_rounded(shape.dim, vector.data(), copy.data());
+  else if (!copy.empty())
+    std::memcpy(copy.data(), vector.data(), copy.size());
   must(store::insert_row(pager, inserter, Tid::of(row / 50, uint16_t(row % 50 + 1)), flags, row, keys,
-                         flags ? nullptr : vector.data(), flags || !shape.copy_size ? nullptr : vector.data()));
+                         flags ? nullptr : vector.data(), copy.empty() ? nullptr : copy.data()));
 }
 
 std::vector<sim::Content> make_index(Shape const& shape) {
   HostilePager pager;
   must(store::create_index(pager,
-                           store::meta_for(shape.dim, shape.metric, 3, columns, shape.column_count, shape.copy_size)));
+                           store::meta_for(shape.dim, shape.metric, 3, columns, shape.column_count, shape.copies)));
   store::MetaDisk meta;
   must(store::read_meta(pager, &meta));
   store::Inserter* lanes[2] = {store::open_inserter(pager, meta, 0), store::open_inserter(pager, meta, 1)};

@@ -60,17 +60,31 @@ class World {
   uint32_t dim;
   Metric metric;
 
-  // Rows of every other world carry copies of their vectors, as far as they fit an action.
   World(uint64_t seed, uint32_t dim_, Metric metric_) : random(seed), dim(dim_), metric(metric_) {
     pager.seed(seed * 7 + 1);
-    must(store::create_index(
-             pager, store::meta_for(dim, metric, seed, column_kinds, column_count, dim > 4000 ? 0 : seed % 2 * 4)),
+    must(store::create_index(pager,
+                             store::meta_for(dim, metric, seed, column_kinds, column_count, copies_for(seed, dim))),
          "create");
     store::MetaDisk meta;
     must(store::read_meta(pager, &meta), "meta");
     for (auto& session : inserters_)
       for (uint32_t lane = 0; lane < store::lane_count_max; lane++)
         session[lane] = store::open_inserter(pager, meta, lane);
+  }
+
+  // Rows of every other world carry copies of their vectors, in turn whole, where such rows fit an action, and rounded.
+  static store::CopyPlan copies_for(uint64_t seed, uint32_t dim) {
+    if (seed % 2 == 0) return {};
+    bool const is_whole = seed / 2 % 2 == 0 && dim <= 4000;
+    return is_whole ? store::CopyPlan{sizeof(float), format::CopyKind::whole} : store::rounded_copies;
+  }
+  static std::vector<std::byte> copy_of(store::IndexShape const& shape, std::vector<float> const& vector) {
+    std::vector<std::byte> copy(shape.copy_size);
+    if (store::has_rounded_copies(shape))
+      quant::encode_rounded(shape.dim, vector.data(), copy.data());
+    else
+      std::memcpy(copy.data(), vector.data(), copy.size());
+    return copy;
   }
 
   // Filter columns: kept with every row, whatever happens to it.
@@ -120,9 +134,9 @@ class World {
     std::vector<float> vector = vector_of(row);
     auto& inserter = *inserters_[pager.in_hook() ? 1 : 0][random.below(store::lane_count_max)];
     std::vector<std::byte> const columns = columns_of(inserter.shape.columns, row);
+    std::vector<std::byte> const copy = copy_of(inserter.shape, vector);
     must(store::insert_row(pager, inserter, Tid{model.tid}, model.flags, row, columns.data(),
-                           model.flags ? nullptr : vector.data(),
-                           model.flags || !inserter.shape.copy_size ? nullptr : vector.data()),
+                           model.flags ? nullptr : vector.data(), model.flags || copy.empty() ? nullptr : copy.data()),
          "insert");
     rows[row].insert_end = pager.log.size();
     pager.xid++;
@@ -348,7 +362,7 @@ class World {
     if (row == rows.size() || copy_size == 0) return;
     std::vector<std::byte> copy(copy_size);
     must(store::copy_of(pager, *open.search, candidate.source, candidate.row, copy.data()), "copy_of");
-    if (std::memcmp(copy.data(), vector_of(row).data(), copy_size) != 0)
+    if (copy != copy_of(open.search->shape, vector_of(row)))
       throw std::runtime_error("copy is not that of the row's vector");
   }
 

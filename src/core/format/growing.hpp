@@ -12,7 +12,8 @@
 //       was frozen in the manifest.
 //   G5  the bytes in use end with the last row; bits of `deleted` at and past row_count are zero.
 // Written by: insert (append), vacuum (deleted), seal (sealed flag). Read by: search, vacuum, seal, merge.
-// The copy of the vector is there when MetaDisk.copy_size says so. History: v1 as here, first without copies.
+// The copy of the vector is there when MetaDisk.copy_size says so, of the kind that copy_kind says. History: v1 as
+// here, first without copies.
 #pragma once
 #include <cstddef>
 #include <cstdint>

@@ -7,7 +7,7 @@
 //   (low
 //       32 bits, in page_no of the tail); it becomes active by a change of this page. A reader that finds another
 //       generation on a slot page was overtaken by two edits and starts again from this page.
-// History: v1 as here; copy_size was zero at first.
+// History: v1 as here; copy_size was zero at first, copy_kind later still.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -15,6 +15,7 @@
 #include "core/base/limits.hpp"
 #include "core/base/metric.hpp"
 #include "core/format/page.hpp"
+#include "core/quant/rounded_copy.hpp"
 
 namespace strata::format {
 
@@ -31,6 +32,10 @@ struct ColumnDisk {
   uint8_t reserved;
 };
 static_assert(sizeof(ColumnDisk) == 4 && std::has_unique_object_representations_v<ColumnDisk>);
+
+// What lies behind the refine code of a row when MetaDisk.copy_size is not 0: the elements of its vector as they are in
+// the table, or rounded to 16 bits (quant/rounded_copy.hpp).
+enum class CopyKind : uint8_t { whole = 0, rounded = 1 };
 
 struct SlotDisk {
   uint32_t start;  // first block
@@ -55,11 +60,17 @@ struct MetaDisk {
   uint32_t manifest_size;  // bytes
   SlotDisk slot[2];
   ColumnDisk column[filter_column_count_max];
-  uint8_t reserved[308];
+  CopyKind copy_kind;
+  uint8_t reserved[307];
 };
 static_assert(sizeof(MetaDisk) == 504 && offsetof(MetaDisk, seed) == 32 && offsetof(MetaDisk, slot) == 56 &&
-              offsetof(MetaDisk, column) == 72);
+              offsetof(MetaDisk, column) == 72 && offsetof(MetaDisk, copy_kind) == 196);
 static_assert(std::has_unique_object_representations_v<MetaDisk>);
+
+// Bytes of the copy of its vector that a row carries.
+constexpr uint32_t copy_bytes(MetaDisk const& meta) {
+  return meta.copy_kind == CopyKind::rounded ? quant::rounded_copy_size(meta.dim) : meta.dim * meta.copy_size;
+}
 
 inline Status check_meta(MetaDisk const& meta) {
   if (meta.magic != meta_magic) return corrupt("meta page has no magic number");
@@ -70,7 +81,8 @@ inline Status check_meta(MetaDisk const& meta) {
     return corrupt("meta page has impossible dimensions", meta.dim);
   if (int(meta.metric) < 1 || int(meta.metric) > 3 || meta.scan_bits < 1 || meta.scan_bits > 2 ||
       meta.column_count > indexed_column_count_max || meta.active_slot > 1 ||
-      (meta.copy_size != 0 && meta.copy_size != 2 && meta.copy_size != 4))
+      (meta.copy_size != 0 && meta.copy_size != 2 && meta.copy_size != 4) ||
+      (meta.copy_kind != CopyKind::whole && (meta.copy_kind != CopyKind::rounded || meta.copy_size != 2)))
     return corrupt("meta page has impossible values");
   for (uint32_t i = 0; i < meta.column_count; i++) {
     ColumnDisk const& column = meta.column[i];

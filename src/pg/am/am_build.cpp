@@ -17,13 +17,22 @@ constexpr uint64_t seed_of(uint32_t dim) {
   return mix64(0x7374726174610000ULL + dim);
 }
 
+store::CopyPlan copies_for(Rerank rerank, RowShape const& shape) {
+  if (rerank == Rerank::heap) return {};
+  bool const is_rounded = rerank == Rerank::half && shape.column.element == Element::float32;
+  return is_rounded ? store::rounded_copies : store::CopyPlan{uint8_t(element_size(shape)), format::CopyKind::whole};
+}
+
 store::MetaDisk create_empty(PgPager& pager, Relation index, RowShape const& shape) {
-  bool const with_copies = index_options(index).rerank == int(Rerank::full);
-  store::MetaDisk const meta = meta_for(shape, seed_of(shape.dim), with_copies ? element_size(shape) : 0);
+  auto const rerank = Rerank(index_options(index).rerank);
+  store::MetaDisk const meta = meta_for(shape, seed_of(shape.dim), copies_for(rerank, shape));
   if (!store::fits_one_action(store::shape_of(meta)))
     ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-                    errmsg("rows of %u dimensions are too long for rerank = full", shape.dim),
-                    errhint("Leave rerank at its default, or index the vectors as halfvec.")));
+                    errmsg("rows of %u dimensions are too long for rerank = %s", shape.dim,
+                           rerank == Rerank::half ? "half" : "full"),
+                    rerank == Rerank::full && shape.column.element == Element::float32
+                        ? errhint("Use rerank = half or leave it at its default, or index the vectors as halfvec.")
+                        : errhint("Leave rerank at its default.")));
   report(store::create_index(pager, meta));
   return meta;
 }

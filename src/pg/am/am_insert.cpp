@@ -17,7 +17,7 @@ struct InsertState {
   store::Inserter* inserter;
   float* vector;
   std::byte* columns;  // shape.columns.total_size bytes
-  void* copy;          // of the vector, dim elements; null: rows carry no copies
+  RowCopy copy;        // without bytes: rows carry no copies
   uint64_t room_seen;  // the lane's object and page groups after the last row; 0 before the first
 };
 
@@ -32,7 +32,8 @@ InsertState* insert_state(Relation index, Relation heap, IndexInfo* info) {
   state->inserter = store::open_inserter(state->pager, meta, backend_number());
   state->vector = static_cast<float*>(state->pager.allocate(state->shape.dim * sizeof(float)));
   state->columns = static_cast<std::byte*>(state->pager.allocate(state->shape.columns.total_size + 1));
-  if (uint32_t const size = state->inserter->shape.copy_size) state->copy = state->pager.allocate(size);
+  store::IndexShape const& shape = state->inserter->shape;
+  if (shape.copy_size) state->copy = {state->pager.allocate(shape.copy_size), shape.copy_kind};
   info->ii_AmCache = state;
   return state;
 }
@@ -44,7 +45,7 @@ bool am_insert(Relation index, Datum* values, bool* isnull, ItemPointer tid, Rel
   InsertState* const state = insert_state(index, heap, info);
   Row const row = make_row(state->shape, values[0], isnull[0], state->vector, state->copy);
   make_columns(state->shape, values, isnull, state->columns);
-  void const* const copy = row.vector ? state->copy : nullptr;
+  void const* const copy = row.vector ? state->copy.bytes : nullptr;
   if (bulk_insert(index, heap, state->inserter->shape, {tid_of(tid), row, state->columns, copy})) return false;
   report(store::insert_row(state->pager, *state->inserter, tid_of(tid), row.flags, row.hash, state->columns, row.vector,
                            copy));

@@ -17,6 +17,7 @@ relopt_kind option_kind;
 // Not constant: the server declares it so.
 relopt_enum_elt_def rerank_names[] = {
     {"heap", int(Rerank::heap)},
+    {"half", int(Rerank::half)},
     {"full", int(Rerank::full)},
     {nullptr, 0},
 };
@@ -39,7 +40,7 @@ void define_index_options() {
                      "Share of deleted rows from which on a segment is rewritten without them",
                      compact_threshold_default, 0.0, 1.0, lock);
   add_enum_reloption(option_kind, "rerank", "Where searches take exact distances from; fixed when the index is built",
-                     rerank_names, int(Rerank::heap), "Valid values are \"heap\" and \"full\".", lock);
+                     rerank_names, int(Rerank::heap), "Valid values are \"heap\", \"half\" and \"full\".", lock);
 }
 
 IndexOptions index_options(Relation index) {

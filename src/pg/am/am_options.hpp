@@ -4,8 +4,9 @@
 
 namespace strata::pg {
 
-// Where exact distances come from.
-enum class Rerank : int { heap, full };  // full: a copy of each vector in the index
+// Where exact distances come from: the table; the table, as far as copies of 16 bits a dimension in the index leave the
+// order open; copies of the vectors in the index. Of vectors of 16 bits a dimension half is full.
+enum class Rerank : int { heap, half, full };
 
 struct IndexOptions {
   int32 vl_len_;  // varlena header: the server keeps the struct as a bytea
@@ -13,7 +14,7 @@ struct IndexOptions {
   int insert_buffer_mb;
   int min_seal_rows;
   int max_growing_age_s;
-  int rerank;  // Rerank; of an index that is there MetaDisk.copy_size counts
+  int rerank;  // Rerank; of an index that is there MetaDisk.copy_size and copy_kind count
   double compact_threshold;
 };
 

@@ -9,6 +9,7 @@
 #include "pg/am/am_callbacks.hpp"
 #include "pg/am/bulk_insert.hpp"
 #include "pg/am/scan_access.hpp"
+#include "pg/am/scan_copies.hpp"
 #include "pg/am/scan_merge.hpp"
 #include "pg/am/scan_report.hpp"
 #include "pg/am/scan_state.hpp"
@@ -23,10 +24,6 @@ ScanReport last_scan;
 namespace {
 
 constexpr uint32_t wanted_rows_default = 10;  // when the plan does not say how many rows will be taken
-
-bool farther(FoundRow const& a, FoundRow const& b) {
-  return a.distance > b.distance;
-}
 
 ScanState* state_of(IndexScanDesc scan) {
   return static_cast<ScanState*>(scan->opaque);
@@ -59,11 +56,6 @@ void forget(IndexScanDesc scan) {
   *state = ScanState{};
   state->context = context;
   state->shape = shape;
-}
-
-// The scores of store are squared distances of unit vectors under cosine.
-double score_scale(Metric metric) {
-  return metric == Metric::cosine ? 2 : 1;
 }
 
 void check_scan(IndexScanDesc scan) {
@@ -206,24 +198,8 @@ uint32_t sift_candidates(ScanState* state, store::Candidate* nearest, uint32_t c
   return kept;
 }
 
-// As find_distances(), from the copies that rows carry. Whether the snapshot sees a row is left to the executor.
-void find_distances_in_index(ScanState* state, store::Candidate const* nearest, uint32_t count) {
-  constexpr uint32_t ahead_in_memory = 2;
-  uint32_t const ahead = Max(ahead_in_memory, state->pager.read_ahead_count());
-  store::Search& search = *state->search;
-  if (!state->copy) state->copy = static_cast<std::byte*>(state->pager.allocate(search.shape.copy_size));
-  for (uint32_t i = 0; i < count && i < ahead; i++)
-    store::prefetch_copy(state->pager, search, nearest[i].source, nearest[i].row);
-  for (uint32_t i = 0; i < count; i++) {
-    if (i + ahead < count)
-      store::prefetch_copy(state->pager, search, nearest[i + ahead].source, nearest[i + ahead].row);
-    report(store::copy_of(state->pager, search, nearest[i].source, nearest[i].row, state->copy));
-    state->finalists[i].is_visible = true;
-    state->finalists[i].distance = distance_of_elements(state->heap, reinterpret_cast<char const*>(state->copy));
-  }
-}
-
-// Gives the nearest candidates their exact distances. Requires that the nearest one needs it.
+// Gives the nearest candidates their exact distances, or narrower bounds where the index has them. Requires that the
+// nearest one needs it.
 void fetch_candidates(ScanState* state, double unseen) {
   store::Search& search = *state->search;
   store::Candidate nearest[finalists_max];
@@ -236,21 +212,23 @@ void fetch_candidates(ScanState* state, double unseen) {
     count = sift_candidates(state, nearest, count, Min(beyond, unseen));
   }
   enter_stage(state->pager, search.clock, store::SearchStage::heap);
+  if (store::has_rounded_copies(search.shape) && narrow_bounds(state, nearest, count)) {
+    enter_stage(state->pager, search.clock, store::SearchStage::elsewhere);
+    return;
+  }
   if (!state->finalists)
     state->finalists = static_cast<Finalist*>(state->pager.allocate(sizeof(Finalist) * finalists_max));
   for (uint32_t i = 0; i < count; i++) store::prefetch_tid(state->pager, search, nearest[i].source, nearest[i].row);
   for (uint32_t i = 0; i < count; i++)
     report(store::tid_of(state->pager, search, nearest[i].source, nearest[i].row, &state->finalists[i].tid));
-  if (search.shape.copy_size)
+  if (search.shape.copy_size && !store::has_rounded_copies(search.shape))
     find_distances_in_index(state, nearest, count);
   else
     find_distances(state->heap, state->finalists, count, state->pager.read_ahead_count());
   double const scale = score_scale(state->shape.column.metric);
   for (uint32_t i = 0; i < count; i++) {
     Finalist const& row = state->finalists[i];
-    if (!row.is_visible) continue;
-    state->found.push(state->pager, {row.distance * scale, row.tid, nearest[i].source});
-    std::push_heap(state->found.begin(), state->found.end(), farther);
+    if (row.is_visible) push_found(state, {row.distance * scale, row.tid, nearest[i].source});
   }
   enter_stage(state->pager, search.clock, store::SearchStage::elsewhere);
 }

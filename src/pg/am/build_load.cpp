@@ -22,7 +22,7 @@ struct Loader {
   LoadShare share;
   float* vector;
   std::byte* columns;
-  void* copy;  // null: rows carry no copies
+  RowCopy copy;  // without bytes: rows carry no copies
   // A batch of ranked rows.
   uint32_t batch_count, batch_capacity;
   float* z;            // float[padded_dim]
@@ -107,7 +107,7 @@ void load_scanned(Relation, ItemPointer tid, Datum* values, bool* isnull, bool, 
   RowShape const& shape = loader->build->row_shape;
   Row const row = make_row(shape, values[0], isnull[0], loader->vector, loader->copy);
   make_columns(shape, values, isnull, loader->columns);
-  load_row(loader, {tid_of(tid), row, loader->columns, loader->copy});
+  load_row(loader, {tid_of(tid), row, loader->columns, loader->copy.bytes});
 }
 
 double load_fed(Loader* loader, RowFeed* feed) {
@@ -152,7 +152,7 @@ void allocate_batch(Loader* loader) {
   loader->vector = static_cast<float*>(pager.allocate(shape.dim * sizeof(float)));
   loader->z = static_cast<float*>(pager.allocate(shape.padded_dim * sizeof(float)));
   loader->columns = static_cast<std::byte*>(pager.allocate(shape.columns.total_size + 1));
-  if (shape.copy_size) loader->copy = pager.allocate(shape.copy_size);
+  if (shape.copy_size) loader->copy = {pager.allocate(shape.copy_size), shape.copy_kind};
   loader->record_size = record_size_of(shape);
   loader->batch_capacity = uint32_t(Min(batch_max_size / loader->record_size, size_t(batch_max_count)));
   loader->lists = static_cast<uint32_t*>(pager.allocate(loader->batch_capacity * sizeof(uint32_t)));
@@ -206,7 +206,7 @@ SortedRows load_share(BuildState* build, store::Manifest const& manifest, store:
   for (void* part :
        {static_cast<void*>(loader.records), static_cast<void*>(loader.segments), static_cast<void*>(loader.lists),
         static_cast<void*>(loader.z), static_cast<void*>(loader.vector), static_cast<void*>(loader.columns),
-        loader.copy, loader.scratch, const_cast<void*>(static_cast<void const*>(loader.centroids.centroids))})
+        loader.copy.bytes, loader.scratch, const_cast<void*>(static_cast<void const*>(loader.centroids.centroids))})
     build->pager.release(part);
   return loader.result;
 }

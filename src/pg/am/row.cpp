@@ -59,10 +59,10 @@ uint32_t element_size(RowShape const& shape) {
   return shape.column.element == Element::float32 ? sizeof(float) : sizeof(uint16_t);
 }
 
-format::MetaDisk meta_for(RowShape const& shape, uint64_t seed, uint32_t copy_size) {
+format::MetaDisk meta_for(RowShape const& shape, uint64_t seed, store::CopyPlan copies) {
   format::ColumnDisk columns[indexed_column_count_max];
   for (uint32_t i = 0; i < shape.columns.count; i++) columns[i] = column_disk(shape.filters[i].type);
-  return store::meta_for(shape.dim, shape.column.metric, seed, columns, shape.columns.count, copy_size);
+  return store::meta_for(shape.dim, shape.column.metric, seed, columns, shape.columns.count, copies);
 }
 
 void make_columns(RowShape const& shape, Datum const* values, bool const* isnull, std::byte* columns) {
@@ -77,13 +77,16 @@ void make_columns(RowShape const& shape, Datum const* values, bool const* isnull
 namespace {
 
 // A value's elements, and `copy` as in make_row().
-void read_elements(RowShape const& shape, Datum value, float* vector, void* copy) {
+void read_elements(RowShape const& shape, Datum value, float* vector, RowCopy copy) {
   void* plain;
   VectorRef const ref = vector_ref(value, shape.column.element, &plain);
   if (ref.dim != shape.dim)
     ereport(ERROR, (errcode(ERRCODE_DATA_EXCEPTION), errmsg("expected %u dimensions, not %u", shape.dim, ref.dim)));
   copy_elements(ref, vector);
-  if (copy) memcpy(copy, ref.elements, size_t(shape.dim) * element_size(shape));
+  if (copy.bytes && copy.kind == format::CopyKind::rounded)
+    quant::encode_rounded(shape.dim, vector, static_cast<std::byte*>(copy.bytes));
+  else if (copy.bytes)
+    memcpy(copy.bytes, ref.elements, size_t(shape.dim) * element_size(shape));
   if (plain) pfree(plain);
 }
 
@@ -100,14 +103,14 @@ Row normalized(RowShape const& shape, uint64_t hash, float* vector) {
 
 }  // namespace
 
-Row make_row(RowShape const& shape, Datum value, bool is_null, float* vector, void* copy) {
+Row make_row(RowShape const& shape, Datum value, bool is_null, float* vector, RowCopy copy) {
   if (is_null) return {format::row_is_null, 0, nullptr};
   read_elements(shape, value, vector, copy);
   return normalized(shape, canonical_hash(shape.dim, vector), vector);
 }
 
 Row make_query(RowShape const& shape, Datum value, float* vector) {
-  read_elements(shape, value, vector, nullptr);
+  read_elements(shape, value, vector, {});
   return normalized(shape, 0, vector);
 }
 

@@ -24,18 +24,24 @@ struct Row {
 // column and the only one: error 0A000 otherwise.
 RowShape row_shape(Relation index);
 
-// The fixed part of the meta page of an index; copy_size as in format::MetaDisk.
-format::MetaDisk meta_for(RowShape const& shape, uint64_t seed, uint32_t copy_size);
+// The fixed part of the meta page of an index.
+format::MetaDisk meta_for(RowShape const& shape, uint64_t seed, store::CopyPlan copies);
 
 // Bytes of an element of the indexed vectors.
 uint32_t element_size(RowShape const& shape);
 
+// Where the copy of a vector goes, in the form in which the index keeps it; `bytes` null: none is made.
+struct RowCopy {
+  void* bytes;  // store::IndexShape::copy_size
+  format::CopyKind kind;
+};
+
 // Fills `columns` (shape.columns.total_size bytes) from the values of a row, the vector first.
 void make_columns(RowShape const& shape, Datum const* values, bool const* isnull, std::byte* columns);
 
-// Fills `vector` (float[dim]) from a value, and `copy`, if given (dim elements), with its elements as they are. A
-// vector of other dimensions is an error 22000. Detoasted copies are freed.
-Row make_row(RowShape const& shape, Datum value, bool is_null, float* vector, void* copy = nullptr);
+// Fills `vector` (float[dim]) from a value, and `copy` from its elements as they are. A vector of other dimensions is
+// an error 22000. Detoasted copies are freed.
+Row make_row(RowShape const& shape, Datum value, bool is_null, float* vector, RowCopy copy = {});
 
 // The same without a hash.
 Row make_query(RowShape const& shape, Datum value, float* vector);

@@ -1,5 +1,10 @@
 // What an ordered scan keeps between two rows.
 #pragma once
+#include "pg/postgres.hpp"
+
+#include <algorithm>
+
+#include "core/quant/rounded_copy.hpp"
 #include "pg/am/row.hpp"
 #include "pg/am/scan_filter.hpp"
 #include "pg/am/scan_heap.hpp"
@@ -17,6 +22,15 @@ struct FoundRow {
   Tid tid;
   uint32_t source;  // index into Search::sources
 };
+
+inline bool farther(FoundRow const& a, FoundRow const& b) {
+  return a.distance > b.distance;
+}
+
+// The scores of store are squared distances of unit vectors under cosine.
+inline double score_scale(Metric metric) {
+  return metric == Metric::cosine ? 2 : 1;
+}
 
 // Rows that get their exact distances together.
 constexpr uint32 finalists_max = 64;
@@ -51,12 +65,19 @@ struct ScanState {
   store::Array<FoundRow> late;   // sorted when its phase begins
   uint32_t late_at;
   Finalist* finalists;
-  std::byte* copy;          // of a vector, when rows carry copies
+  std::byte* copy;  // of a vector, when rows carry copies
+  float* restored;  // float[dim], when they are rounded
+  quant::CopyQuery copy_query;
   double last_distance;     // of the row returned last; -inf before the first
   store::RowIterator rows;  // phase unordered
   uint64_t returned_count;
   uint8_t* source_hit;    // of every source: whether a row of it was returned; null: nobody counts
   AccessSlot* sample_to;  // null: rows of this scan are no sample
 };
+
+inline void push_found(ScanState* state, FoundRow const& row) {
+  state->found.push(state->pager, row);
+  std::push_heap(state->found.begin(), state->found.end(), farther);
+}
 
 }  // namespace strata::pg

@@ -87,6 +87,9 @@ TEST_F(Check, Meta) {
   broken("meta page has impossible values", [&] { meta().scan_bits = 0; });
   broken("meta page has impossible values", [&] { meta().column_count = 32; });
   broken("meta page has impossible values", [&] { meta().active_slot = 2; });
+  broken("meta page has impossible values", [&] { meta().copy_size = 3; });
+  broken("meta page has impossible values", [&] { meta().copy_kind = format::CopyKind::rounded; });
+  broken("meta page has impossible values", [&] { meta().copy_size = 2, meta().copy_kind = format::CopyKind(2); });
   broken("meta page describes an impossible column", [&] {
     meta().column_count = 1;
     meta().column[0] = {format::ColumnKind::fixed, 3, 0, 0};
@@ -179,6 +182,27 @@ TEST_F(Check, GroupsOfPages) {
   wide.check();
   std::memset(wide.page(id, 3), 0, 8168);
   EXPECT_STREQ(wide.check_status().message, "page is not initialised");
+}
+
+TEST_F(Check, RoundedCopies) {
+  for (bool const sealed : {false, true}) {
+    StoreIndex rounded(16, Metric::l2, 7, {}, store::rounded_copies);
+    rounded.insert_all(gaussian_rows(1, 20, 16));
+    if (sealed) rounded.flush();
+    auto const id = rounded.objects(sealed ? ObjectKind::segment : ObjectKind::growing)[0];
+    rounded.check();
+    uint32_t page_no = 0, at = sizeof(GrowingPageDisk) + sizeof(format::GrowingRowDisk);
+    if (sealed) {
+      auto const header = rounded.header(id);
+      for (StreamDisk const& stream : header.stream)
+        if (stream.kind == StreamKind::refine_codes) page_no = stream.first_page, at = 0;
+    }
+    std::byte* const copy = rounded.page(id, page_no) + at + rounded.shape().code_size;
+    ASSERT_TRUE(quant::rounded_is_sound(copy));
+    float const below_zero = -1;
+    std::memcpy(copy + offsetof(quant::RoundedCopyDisk, error), &below_zero, sizeof below_zero);
+    EXPECT_STREQ(rounded.check_status().message, "copy of a vector has an impossible header");
+  }
 }
 
 TEST_F(Check, Headers) {

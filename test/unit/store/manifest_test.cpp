@@ -282,18 +282,25 @@ TEST(Manifest, SlotsOutsideOfTheFileAreCorrupt) {
 
 TEST(Meta, PartsHaveToAgree) {
   format::ColumnDisk const column{format::ColumnKind::fixed, 4, 0, 0};
-  format::MetaDisk meta = store::meta_for(100, Metric::l2, 1, &column, 1, 4);
+  format::MetaDisk meta = store::meta_for(100, Metric::l2, 1, &column, 1, {4});
   EXPECT_OK(store::check_shape(meta));
   meta.copy_size = 2;
   EXPECT_EQ(store::check_shape(meta).code, Code::corrupt);
-  meta.copy_size = 3;
-  EXPECT_FALSE(format::check_meta(meta).ok());
+  meta.copy_kind = format::CopyKind::rounded;
+  EXPECT_EQ(store::check_shape(meta).code, Code::corrupt);
+  // Two bytes a dimension, whole or rounded, are not the same.
+  meta = store::meta_for(100, Metric::l2, 1, &column, 1, store::rounded_copies);
+  EXPECT_OK(store::check_shape(meta));
+  EXPECT_TRUE(store::has_rounded_copies(store::shape_of(meta)));
+  meta.copy_kind = format::CopyKind::whole;
+  EXPECT_EQ(store::check_shape(meta).code, Code::corrupt);
   meta = store::meta_for(100, Metric::l2, 1, &column, 1);
   EXPECT_OK(store::check_shape(meta));
   meta.column_count = 0;
   EXPECT_EQ(store::check_shape(meta).code, Code::corrupt);
-  EXPECT_OK(store::check_shape(store::meta_for(6000, Metric::l2, 1, nullptr, 0, 4)));
-  EXPECT_EQ(store::check_shape(store::meta_for(7000, Metric::l2, 1, nullptr, 0, 4)).code, Code::corrupt);
+  EXPECT_OK(store::check_shape(store::meta_for(6000, Metric::l2, 1, nullptr, 0, {4})));
+  EXPECT_EQ(store::check_shape(store::meta_for(7000, Metric::l2, 1, nullptr, 0, {4})).code, Code::corrupt);
+  EXPECT_OK(store::check_shape(store::meta_for(10000, Metric::l2, 1, nullptr, 0, store::rounded_copies)));
   EXPECT_OK(store::check_shape(store::meta_for(vector_dim_max, Metric::l2, 1)));
 }
 

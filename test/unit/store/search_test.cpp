@@ -425,11 +425,17 @@ TEST(StageClock, RunsOnDemandAndOnlyWithinCalls) {
 }
 
 // Copies follow their rows through everything that moves them: seal, training with another frame, merge.
-class Copies : public ::testing::TestWithParam<uint32_t> {};
+struct CopyCase {
+  uint32_t dim;
+  store::CopyPlan copies;
+};
+constexpr store::CopyPlan whole_copies{sizeof(float), format::CopyKind::whole};
+
+class Copies : public ::testing::TestWithParam<CopyCase> {};
 
 TEST_P(Copies, FollowTheirRows) {
-  uint32_t const dim = GetParam();
-  StoreIndex index(dim, Metric::l2, 7, {}, sizeof(float));
+  auto const [dim, copies] = GetParam();
+  StoreIndex index(dim, Metric::l2, 7, {}, copies);
   std::vector<Vector> rows = clustered_rows(3, dim > 1000 ? 60 : 900, dim, 6);
   for (Vector& row : rows)
     for (float& x : row) x += 40;  // far from the first frame of the index
@@ -443,8 +449,7 @@ TEST_P(Copies, FollowTheirRows) {
       Tid tid{};
       ASSERT_OK(store::tid_of(index.pager, *search, candidate.source, candidate.row, &tid));
       ASSERT_OK(store::copy_of(index.pager, *search, candidate.source, candidate.row, copy.data()));
-      Vector const& vector = index.vectors[row_of_tid(tid)];
-      ASSERT_EQ(std::memcmp(copy.data(), vector.data(), copy.size()), 0) << when << ", row " << row_of_tid(tid);
+      ASSERT_EQ(copy, index.copy_of(row_of_tid(tid))) << when << ", row " << row_of_tid(tid);
     }
     EXPECT_EQ(count, index.vectors.size()) << when;
     EXPECT_OK(index.check_status());
@@ -463,7 +468,11 @@ TEST_P(Copies, FollowTheirRows) {
   index.rewrite(index.objects(ObjectKind::segment));
   expect_copies("merged");
 }
-INSTANTIATE_TEST_SUITE_P(Dimensions, Copies, ::testing::Values(3u, 100u, 1700u));
+INSTANTIATE_TEST_SUITE_P(Shapes, Copies,
+                         ::testing::Values(CopyCase{3, whole_copies}, CopyCase{100, whole_copies},
+                                           CopyCase{1700, whole_copies}, CopyCase{3, store::rounded_copies},
+                                           CopyCase{100, store::rounded_copies}, CopyCase{1700, store::rounded_copies},
+                                           CopyCase{4500, store::rounded_copies}));
 
 // Rows of a small segment are looked at when the nearest list has said how far the search goes: few of them lie there.
 TEST(Search, ASmallSegmentCostsFewEvaluations) {

@@ -65,16 +65,16 @@ class StoreIndex {
   bool keep_log = false;
   store::SearchCounters last_counters{};  // of search()
 
-  // `columns`: filter columns; see column_key() for what is in them. `copy_size`: as in format::MetaDisk.
+  // `columns`: filter columns; see column_key() for what is in them.
   StoreIndex(uint32_t dim_, Metric metric_ = Metric::l2, uint64_t seed = 7,
-             std::vector<format::ColumnDisk> const& columns = {}, uint32_t copy_size = 0)
+             std::vector<format::ColumnDisk> const& columns = {}, store::CopyPlan copies = {})
       : dim(dim_), metric(metric_) {
     // The log of a long test would not fit memory.
     pager.hook = [this] {
       if (!keep_log) pager.log.clear();
     };
     EXPECT_OK(store::create_index(
-        pager, store::meta_for(dim, metric, seed, columns.data(), uint32_t(columns.size()), copy_size)));
+        pager, store::meta_for(dim, metric, seed, columns.data(), uint32_t(columns.size()), copies)));
   }
 
   store::IndexShape shape() { return store::shape_of(meta()); }
@@ -106,9 +106,20 @@ class StoreIndex {
   }
   void insert_as(uint64_t row, uint16_t flags = 0, uint32_t lane = 0) {
     float const* vector = vectors[row].empty() ? nullptr : vectors[row].data();
-    std::vector<std::byte> columns = columns_of(row);
+    std::vector<std::byte> const columns = columns_of(row), copy = copy_of(row);
     ASSERT_OK(store::insert_row(pager, inserter(lane), tid_of_row(row), flags, row, columns.data(), vector,
-                                shape().copy_size ? vector : nullptr));
+                                copy.empty() ? nullptr : copy.data()));
+  }
+  // The copy that a row is to carry; empty: none.
+  std::vector<std::byte> copy_of(uint64_t row) {
+    store::IndexShape const sizes = shape();
+    if (vectors[row].empty()) return {};
+    std::vector<std::byte> copy(sizes.copy_size);
+    if (store::has_rounded_copies(sizes))
+      quant::encode_rounded(dim, vectors[row].data(), copy.data());
+    else
+      std::memcpy(copy.data(), vectors[row].data(), copy.size());
+    return copy;
   }
 
   // What is in the filter columns of a row; the default follows from its number.
