@@ -265,9 +265,9 @@ Status find_room(P& pager, Inserter& inserter, float const* vector) {
 }  // namespace detail
 
 // Inserts one row. `vector`: float[dim], of unit length under cosine; null for a row without codes (then flags says
-// why). `columns`: shape.growing.columns_size bytes or null when there are none. `copy`: shape.copy_size bytes, the
-// vector as it is in the table; null when there are no copies, or no vector. Durable with the transaction. No locks on
-// entry or exit.
+// why). `columns`: shape.growing.columns_size bytes or null when there are none. `copy`: shape.copy_size bytes of the
+// kind shape.copy_kind; null when there are no copies, or no vector. Durable with the transaction. No locks on entry or
+// exit.
 template <Pager P>
 Status insert_row(P& pager, Inserter& inserter, Tid tid, uint16_t flags, uint64_t hash, void const* columns,
                   float const* vector, void const* copy = nullptr) {

@@ -52,6 +52,15 @@ constexpr format::ColumnDisk columns[] = {
     {format::ColumnKind::fixed, 4, 0, 0}, {format::ColumnKind::hash, 8, 0, 0}, {format::ColumnKind::fixed, 1, 0, 0}};
 constexpr uint32_t shape_count = std::size(shapes);
 
+std::vector<std::byte> copy_of(store::IndexShape const& shape, std::vector<float> const& vector) {
+  std::vector<std::byte> copy(shape.copy_size);
+  if (store::has_rounded_copies(shape))
+    quant::encode_rounded(shape.dim, vector.data(), copy.data());
+  else if (!copy.empty())
+    std::memcpy(copy.data(), vector.data(), std::min(copy.size(), vector.size() * sizeof(float)));
+  return copy;
+}
+
 void insert(HostilePager& pager, store::Inserter& inserter, Shape const& shape, uint32_t row) {
   std::vector<float> vector(shape.dim);
   Random random(row + 1);
@@ -64,13 +73,9 @@ void insert(HostilePager& pager, store::Inserter& inserter, Shape const& shape, 
   for (uint32_t column = 0; column < kept.count; column++)
     format::set_column(kept, column, mix64(row) % 5 * (column + 1), row % 7 == column, keys);
   uint16_t flags = row % 11 == 7 ? format::row_is_null : row % 11 == 8 ? format::row_is_zero : 0;
-  std::vector<std::byte> copy(flags ? 0 : inserter.shape.copy_size);
-  if (!copy.empty() && store::has_rounded_copies(inserter.shape))
-    quant::encode_rounded(shape.dim, vector.data(), copy.data());
-  else if (!copy.empty())
-    std::memcpy(copy.data(), vector.data(), copy.size());
+  std::vector<std::byte> const copy = copy_of(inserter.shape, vector);
   must(store::insert_row(pager, inserter, Tid::of(row / 50, uint16_t(row % 50 + 1)), flags, row, keys,
-                         flags ? nullptr : vector.data(), copy.empty() ? nullptr : copy.data()));
+                         flags ? nullptr : vector.data(), flags || copy.empty() ? nullptr : copy.data()));
 }
 
 std::vector<sim::Content> make_index(Shape const& shape) {
@@ -177,6 +182,23 @@ struct Outcome {
   }
 };
 
+Status look_at_copy(HostilePager& pager, store::Search& search, store::Candidate const& candidate) {
+  store::IndexShape const& shape = search.shape;
+  if (shape.copy_size == 0) return {};
+  std::vector<std::byte> copy(shape.copy_size);
+  Status status = store::copy_of(pager, search, candidate.source, candidate.row, copy.data());
+  if (!status.ok() || !store::has_rounded_copies(shape)) return status;
+  std::vector<float> vector(shape.dim);
+  double error = 0;
+  status = quant::decode_rounded(shape.dim, copy.data(), vector.data(), &error);
+  if (!status.ok()) return status;
+  require(error >= 0, "the error of a copy is not a number");
+  quant::CopyQuery const query = quant::copy_query(shape.metric, shape.dim, search.vector);
+  quant::ScoreRange const range = quant::score_range(query, vector.data(), candidate.score, error);
+  require(range.least <= range.most, "the range of a score is empty");
+  return status;
+}
+
 void search_all(HostilePager& pager, uint32_t dim, segment::Filter const* filter, Outcome* outcome) {
   std::vector<float> vector(std::max(dim, 1u), 0.25f);
   store::Search* search = nullptr;
@@ -193,6 +215,7 @@ void search_all(HostilePager& pager, uint32_t dim, segment::Filter const* filter
       before = candidate.lower_bound;
       Tid tid{};
       status = store::tid_of(pager, *search, candidate.source, candidate.row, &tid);
+      if (status.ok()) status = look_at_copy(pager, *search, candidate);
       outcome->row_count++;
     }
   }
@@ -246,9 +269,10 @@ void change_all(HostilePager& pager, Outcome* outcome) {
     std::vector<float> vector(meta.dim, 0.5f);
     std::byte const keys[256] = {};
     auto* inserter = store::open_inserter(pager, meta, 0);
+    std::vector<std::byte> const copy = copy_of(inserter->shape, vector);
     for (uint64_t i = 0; i < 3 && status.ok(); i++)
-      outcome->note(status =
-                        store::insert_row(pager, *inserter, Tid::of(9000, uint16_t(1 + i)), 0, i, keys, vector.data()));
+      outcome->note(status = store::insert_row(pager, *inserter, Tid::of(9000, uint16_t(1 + i)), 0, i, keys,
+                                               vector.data(), copy.empty() ? nullptr : copy.data()));
   }
   pager.lock(store::LockName::merge);
   pager.horizon = UINT64_MAX;
