@@ -81,4 +81,8 @@ void halves_to_floats(uint32_t count, void const* halves, float* floats) {
   table_in_use(tables).halves_to_floats(count, halves, floats);
 }
 
+void shorts_to_floats(uint32_t count, void const* shorts, float scale, float* floats) {
+  table_in_use(tables).shorts_to_floats(count, shorts, scale, floats);
+}
+
 }  // namespace strata::math

@@ -89,5 +89,14 @@ void widen_halves_to_floats(uint32_t count, void const* halves, float* floats) {
   if (i < count) store_part(floats + i, Halves::part(halves, i, count - i), count - i);
 }
 
+// A plain loop, which the compiler turns into its vectors.
+void scale_shorts_to_floats(uint32_t count, void const* shorts, float scale, float* floats) {
+  for (uint32_t i = 0; i < count; ++i) {
+    int16_t value;
+    __builtin_memcpy(&value, at(shorts, size_t(i) * sizeof value), sizeof value);
+    floats[i] = float(value) * scale;
+  }
+}
+
 }  // namespace
 }  // namespace strata::math

@@ -19,6 +19,7 @@ struct Kernels {
   uint64_t (*hamming)(size_t byte_count, void const* a, void const* b);
   JaccardParts (*jaccard_parts)(size_t byte_count, void const* a, void const* b);
   void (*halves_to_floats)(uint32_t count, void const* halves, float* floats);
+  void (*shorts_to_floats)(uint32_t count, void const* shorts, float scale, float* floats);
 };
 
 extern Kernels const kernels_scalar;

@@ -24,10 +24,20 @@ inline uint64_t count_bits(uint64_t x) {
 namespace strata::math {
 
 constexpr Kernels kernels_scalar = {
-    l2_squared_of<Singles>,         inner_product_of<Singles>,         l1_of<Singles>, cosine_parts_of<Singles>,
-    l2_squared_of<Halves>,          inner_product_of<Halves>,          l1_of<Halves>,  cosine_parts_of<Halves>,
-    l2_squared_of<Singles, Halves>, inner_product_of<Singles, Halves>, hamming_of,     jaccard_parts_of,
+    l2_squared_of<Singles>,
+    inner_product_of<Singles>,
+    l1_of<Singles>,
+    cosine_parts_of<Singles>,
+    l2_squared_of<Halves>,
+    inner_product_of<Halves>,
+    l1_of<Halves>,
+    cosine_parts_of<Halves>,
+    l2_squared_of<Singles, Halves>,
+    inner_product_of<Singles, Halves>,
+    hamming_of,
+    jaccard_parts_of,
     widen_halves_to_floats,
+    scale_shorts_to_floats,
 };
 
 }  // namespace strata::math

@@ -94,20 +94,6 @@ bool is_sound(RoundedCopyDisk const& header) {
          uint16_t(header.kind) <= uint16_t(RoundedKind::integers) && header.error >= 0;
 }
 
-void integers_to_floats(uint32_t dim, std::byte const* elements, float scale, float* x) {
-  uint32_t i = 0;
-  for (; dim - i >= block; i += block) {
-    int16_t part[block];
-    std::memcpy(part, elements + size_t(i) * sizeof part[0], sizeof part);
-    for (uint32_t j = 0; j < block; ++j) x[i + j] = float(part[j]) * scale;
-  }
-  for (; i < dim; ++i) {
-    int16_t element;
-    std::memcpy(&element, elements + size_t(i) * sizeof element, sizeof element);
-    x[i] = float(element) * scale;
-  }
-}
-
 void scale_floats(uint32_t dim, float scale, float* x) {
   uint32_t i = 0;
   for (; dim - i >= block; i += block)
@@ -156,7 +142,7 @@ Status decode_rounded(uint32_t dim, std::byte const* copy, float* x, double* err
   if (!is_sound(header)) return corrupt("copy of a vector has an impossible header");
   float const scale = std::ldexp(1.0f, header.exponent);
   if (header.kind == RoundedKind::integers) {
-    integers_to_floats(dim, copy + sizeof header, scale, x);
+    math::shorts_to_floats(dim, copy + sizeof header, scale, x);
   } else {
     math::halves_to_floats(dim, copy + sizeof header, x);
     scale_floats(dim, scale, x);
@@ -212,8 +198,9 @@ Range range_of_cosine(CopyQuery const& query, float const* x, double score, doub
   if (!is_ordinary(norm2) || !is_ordinary(query.norm2)) return unknown;
   double const norm = std::sqrt(double(norm2) * (1 - 2 * query.rounding));
   if (!(error < norm / 2)) return unknown;
-  // The cosine is a sum over the root of two others; twice the distance has twice its error.
-  double const slack = 6 * query.rounding;
+  // The cosine is one sum over the root of the product of two others, so it is off by two roundings, and twice the
+  // distance by four (and their squares).
+  double const slack = 4.1 * query.rounding;
   Range const range = range_of_squares(score, slack, 2 * error / (2 * norm - error));
   return {range.least - slack, range.most + slack};
 }

@@ -109,5 +109,26 @@ TEST(Half, WidensArraysOfEveryLengthAndAlignment) {
   });
 }
 
+TEST(Half, ScalesShortsOfEveryLengthAndAlignment) {
+  std::vector<unsigned char> bytes(2 * 0x10000 + 1);
+  for (uint32_t h = 0; h < 0x10000; ++h) {
+    bytes[1 + 2 * h] = uint8_t(h);
+    bytes[2 + 2 * h] = uint8_t(h >> 8);
+  }
+  testing::at_every_level([&] {
+    for (float scale : {1.0f, 0x1p-100f, 0x1p46f, 0.1f}) {
+      std::vector<float> floats(0x10000);
+      shorts_to_floats(0x10000, bytes.data() + 1, scale, floats.data());
+      for (uint32_t h = 0; h < 0x10000; ++h) ASSERT_EQ(floats[h], float(int16_t(uint16_t(h))) * scale) << h;
+    }
+    for (uint32_t count = 0; count < 70; ++count) {
+      std::vector<float> some(count + 1, -7.0f);
+      shorts_to_floats(count, bytes.data() + 1 + 2 * 0x7fe0, 2, some.data());
+      for (uint32_t i = 0; i < count; ++i) ASSERT_EQ(some[i], 2.0f * float(int16_t(uint16_t(0x7fe0 + i))));
+      ASSERT_EQ(some[count], -7.0f);
+    }
+  });
+}
+
 }  // namespace
 }  // namespace strata::math
