@@ -8,8 +8,9 @@
 //
 // exponent: the largest magnitude comes to lie in [2^14, 2^15), so that neither the range of halves nor their smallest
 // steps limit what can be kept. Of IEEE halves (11 significant bits of each element) and integers (15 bits of the
-// largest one) a row takes what loses less: halves keep what was stored in halves before, integers lose a fifth as much
-// of most other vectors. Rows with an infinity, a NaN or a magnitude of 2^60 and more have error = +inf.
+// largest one) a row takes what loses less: halves keep what was rounded to halves before (unless it spans nearly all
+// of their range), integers lose a fifth as much of most other vectors. Rows with an infinity, a NaN or a magnitude of
+// 2^60 and more have error = +inf.
 //
 // The triangle inequality gives, for a query q,
 //
@@ -18,7 +19,7 @@
 //   cosine:         the same as l2 for the vectors of unit length, whose distance from each other is at most
 //                   2 error / (||x|| + ||x^||)   (Dunkl and Williams, A simple norm inequality, 1964)
 //
-// The bytes do not depend on the instruction set.
+// The bytes do not depend on the instruction set that kernels are chosen for.
 #pragma once
 #include <cstddef>
 #include <cstdint>
