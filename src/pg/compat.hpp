@@ -241,6 +241,49 @@ inline bool pin_if_holds(Relation relation, BlockNumber block, Buffer buffer) {
 #endif
 }
 
+// Asks the disk for those of `count` pages of a file's main fork, all of which exist, that are not in shared buffers;
+// calls found(block, buffer) for the others, which may not be there any more by then. Returns how many were asked for.
+// From 17 on a request is for pages that follow each other.
+template <class Found>
+uint32 ask_for_missing_pages(SMgrRelation file, BlockNumber first, uint32 count, Found&& found) {
+  uint32 asked = 0;
+#if PG_VERSION_NUM >= 170000
+  // Linux drops what is larger than the read-ahead of the device or its largest request, whichever is more.
+  constexpr uint32 run_max = 16;
+  uint32 run = 0;  // missing pages in a row, up to here
+  auto const ask = [&](BlockNumber end) {
+#ifdef USE_PREFETCH
+    bool const is_cached = (io_direct_flags & IO_DIRECT_DATA) == 0;
+    if (run > 0 && is_cached && smgrprefetch(file, MAIN_FORKNUM, end - run, int(run))) asked += run;
+#endif
+    run = 0;
+  };
+  for (BlockNumber block = first; block < first + count; block++) {
+    BufferTag tag;
+    InitBufferTag(&tag, &file->smgr_rlocator.locator, MAIN_FORKNUM, block);
+    uint32 const hash = BufTableHashCode(&tag);
+    LWLock* const lock = BufMappingPartitionLock(hash);
+    LWLockAcquire(lock, LW_SHARED);
+    int const buffer = BufTableLookup(&tag, hash);
+    LWLockRelease(lock);
+    if (buffer < 0) {
+      if (++run == run_max) ask(block + 1);
+      continue;
+    }
+    ask(block);
+    found(block, Buffer(buffer + 1));
+  }
+  ask(first + count);
+#else
+  for (uint32 i = 0; i < count; i++) {
+    PrefetchBufferResult const result = PrefetchSharedBuffer(file, MAIN_FORKNUM, first + i);
+    if (result.initiated_io) asked++;
+    if (BufferIsValid(result.recent_buffer)) found(first + i, result.recent_buffer);
+  }
+#endif
+  return asked;
+}
+
 // The buffer in which the fetches of an index scan of a heap table left off, pinned, or InvalidBuffer; null where the
 // server's fetches keep more than that. A row on its page is fetched without looking for the page.
 inline Buffer* fetched_buffer(IndexFetchTableData* fetch) {

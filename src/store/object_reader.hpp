@@ -105,6 +105,23 @@ void prefetch_stream(P& pager, ManifestObject const& object, StreamDisk const& s
   }
 }
 
+// The same for those who see that the disk has to be read: asks for whole pages, one request for as many as lie one
+// after the other.
+template <Pager P>
+void prefetch_stream_pages(P& pager, ManifestObject const& object, StreamDisk const& stream, uint64_t offset,
+                           uint64_t size) {
+  if (size == 0 || offset > stream.byte_size || size > stream.byte_size - offset) return;
+  uint32_t first = stream.first_page + uint32_t(offset / stream.bytes_per_page);
+  uint32_t const end = stream.first_page + uint32_t((offset + size - 1) / stream.bytes_per_page) + 1;
+  while (first < end) {
+    BlockNo const start = block_of(object, first);
+    uint32_t count = 1;
+    while (first + count < end && raw(block_of(object, first + count)) == raw(start) + count) count++;
+    pager.prefetch_pages(start, count);
+    first += count;
+  }
+}
+
 template <Pager P>
 Status read_stream(P& pager, ManifestObject const& object, StreamDisk const& stream, uint64_t offset, uint64_t size,
                    void* target) {

@@ -35,6 +35,8 @@
 //   p.prefetch_bytes(block, at, size)
 //                         a hint: this part of the body of a page will be read at once. What is in memory comes nearer;
 //                         a page that is not is asked for only while read_ahead_count() is not 0
+//   p.prefetch_pages(block, count)
+//                         a hint: these pages will be read soon; those not in memory are asked for
 //   p.read_ahead_count()  how many places it pays to ask for before they are read, as waiting for a disk takes long; 0
 //                         while nearly all is found in memory
 //   p.lock(name), p.try_lock(name), p.unlock(name)
@@ -128,6 +130,7 @@ concept Pager = requires(P& p, BlockNo block, FreshPage const* pages, uint64_t x
   { p.try_truncate(uint32_t{}) } -> std::same_as<bool>;
   p.write_fresh(pages, uint32_t{});
   p.prefetch_bytes(block, uint32_t{}, uint32_t{});
+  p.prefetch_pages(block, uint32_t{});
   { p.read_ahead_count() } -> std::same_as<uint32_t>;
   p.lock(LockName::edit);
   { p.try_lock(LockName::edit) } -> std::same_as<bool>;

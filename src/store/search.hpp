@@ -95,9 +95,9 @@ Status scan_flat(P& pager, Search& search) {
   return evaluate_runs(pager, search, first_run);
 }
 
-// Asks for the first `size_max` bytes of a list's scan codes.
-template <Pager P>
-void prefetch_list(P& pager, Search const& search, ListRank const& rank, uint64_t size_max) {
+// Calls ask(source, offset, size) for the scan codes of a list in every source that has it.
+template <class Ask>
+void visit_list_codes(Search const& search, ListRank const& rank, Ask&& ask) {
   uint32_t const block_bytes = quant::block_size(search.shape.padded_dim, search.shape.scan.bits);
   for (SearchSource const& source : search.sources) {
     if (source.epoch != rank.epoch || !source.kept_directory) continue;
@@ -108,7 +108,7 @@ void prefetch_list(P& pager, Search const& search, ListRank const& rank, uint64_
     if (entry[0].first_row >= entry[1].first_row) continue;
     uint64_t const first = entry[0].first_row / quant::block_rows * uint64_t(block_bytes);
     uint64_t const size = (entry[1].first_row - entry[0].first_row) * uint64_t(block_bytes) / quant::block_rows;
-    prefetch_stream(pager, *source.object, source.scan, first, size < size_max ? size : size_max);
+    ask(source, first, size);
   }
 }
 
@@ -118,14 +118,21 @@ void prefetch_lists(P& pager, Search& search) {
   uint32_t const places = pager.read_ahead_count();
   if (places == 0) {
     constexpr uint64_t size_max = 16384;  // the rest is read faster than it could be asked for
-    if (search.probed < search.order_sorted) prefetch_list(pager, search, search.order[search.probed], size_max);
+    if (search.probed >= search.order_sorted) return;
+    visit_list_codes(search, search.order[search.probed],
+                     [&](SearchSource const& source, uint64_t first, uint64_t size) {
+                       prefetch_stream(pager, *source.object, source.scan, first, size < size_max ? size : size_max);
+                     });
     return;
   }
   // A list is several pages, and the last ones asked for may not be needed any more.
   uint32_t const lists = (places + 3) / 4;
   if (search.prefetched < search.probed) search.prefetched = search.probed;
   while (search.prefetched < search.order_sorted && search.prefetched < search.probed + lists)
-    prefetch_list(pager, search, search.order[search.prefetched++], UINT64_MAX);
+    visit_list_codes(search, search.order[search.prefetched++],
+                     [&](SearchSource const& source, uint64_t first, uint64_t size) {
+                       prefetch_stream_pages(pager, *source.object, source.scan, first, size);
+                     });
 }
 
 template <Pager P>

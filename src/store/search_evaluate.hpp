@@ -84,12 +84,15 @@ Status evaluate(P& pager, Search& search, uint32_t at, uint32_t row) {
 }
 
 template <Pager P>
-void prefetch_row(P& pager, Search const& search, Pending const& row) {
+void prefetch_row(P& pager, Search const& search, Pending const& row, bool from_disk) {
   ScannedRun const& run = search.runs[row.run];
   SearchSource const& source = search.sources[run.source];
-  if (!source.growing)
-    prefetch_stream(pager, *source.object, source.refine, uint64_t(run.row(row.at)) * search.shape.refine_size,
-                    search.shape.code_size);
+  if (source.growing) return;
+  uint64_t const offset = uint64_t(run.row(row.at)) * search.shape.refine_size;
+  if (from_disk)
+    prefetch_stream_pages(pager, *source.object, source.refine, offset, search.shape.code_size);
+  else
+    prefetch_stream(pager, *source.object, source.refine, offset, search.shape.code_size);
 }
 
 // Appends the rows of runs [first_run, ...) with a bound below `cut` to search.pending.
@@ -154,7 +157,7 @@ Status evaluate_nearest(P& pager, Search& search, uint32_t first_run) {
       Pending const& row = pending[done];
       if (row.bound >= search.tau) return {};
       while (asked < pending.count && asked <= done + ahead && pending[asked].bound < search.tau)
-        prefetch_row(pager, search, pending[asked++]);
+        prefetch_row(pager, search, pending[asked++], places != 0);
       ScannedRun const& run = search.runs[row.run];
       search.bounds[run.bounds_at + row.at] = infinity;
       if (Status status = evaluate(pager, search, run.source, run.row(row.at)); !status.ok()) return status;

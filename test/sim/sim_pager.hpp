@@ -199,6 +199,7 @@ class SimPager {
   }
 
   void prefetch_bytes(BlockNo, uint32_t, uint32_t) {}
+  void prefetch_pages(BlockNo, uint32_t) {}
   uint32_t read_ahead_count() { return 4; }
   void lock(store::LockName name) {
     no_closure();

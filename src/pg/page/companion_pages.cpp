@@ -42,6 +42,7 @@ void PgPager::open_companion() {
              errmsg("index \"%s\" lacks pages of \"%s\"", RelationGetRelationName(companion),
                     RelationGetRelationName(index_)),
              errdetail("It has %u pages, and should have at least %u.", companion_.block_count, companion_.reach)));
+  companion_.is_asked = get_tablespace_io_concurrency(companion->rd_rel->reltablespace) != 0;
   RelationClose(companion);
   companion_.is_open = true;
   error_context_stack = context.previous;
@@ -76,12 +77,21 @@ Buffer PgPager::pin_companion(BlockNo block) {
   return buffer;
 }
 
-void PgPager::prefetch_companion(BlockNo block) {
+void PgPager::prefetch_companion(BlockNo block, uint32_t count) {
   open_companion();
-  BlockNumber const at = raw(block) & ~format::cold_bit;
-  // What this session has seen lately is most likely still there: asking would cost more than it brings.
-  if (at >= companion_.block_count || is_recent(recent_of(companion_.file, at), companion_.file, at)) return;
-  PrefetchSharedBuffer(open_file(companion_.file), MAIN_FORKNUM, at);
+  if (!companion_.is_asked) return;
+  BlockNumber const first = raw(block) & ~format::cold_bit;
+  uint32_t run = 0;
+  for (uint32_t i = 0; i <= count; i++) {
+    // What this session has seen lately is most likely still there: asking would cost more than it brings.
+    BlockNumber const at = first + i;
+    if (i < count && at < companion_.block_count && !is_recent(recent_of(companion_.file, at), companion_.file, at)) {
+      run++;
+      continue;
+    }
+    if (run > 0) ask_for_file_pages(companion_.file, at - run, run);
+    run = 0;
+  }
 }
 
 Buffer PgPager::pin_fresh(BlockNo block) {

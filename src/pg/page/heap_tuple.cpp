@@ -1,5 +1,6 @@
 #include "pg/page/heap_tuple.hpp"
 
+#include "pg/page/read_ahead.hpp"
 #include "pg/page/recent_buffers.hpp"
 
 namespace strata::pg {

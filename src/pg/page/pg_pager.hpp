@@ -22,6 +22,7 @@
 #include "pg/compat.hpp"
 #include "pg/entry.hpp"
 #include "pg/page/object_cache.hpp"
+#include "pg/page/read_ahead.hpp"
 #include "pg/page/recent_buffers.hpp"
 #include "pg/worker/progress.hpp"
 #include "store/manifest.hpp"
@@ -76,8 +77,12 @@ class PgPager {
 
   // The companion is an index of access method ivf_cold, named by its OID (pg/tier).
   void use_companion(uint32_t name, uint32_t block_count) {
-    companion_ = {Oid(name), block_count, companion_.oid == name && companion_.is_open, companion_.file,
-                  companion_.block_count};
+    companion_ = {Oid(name),
+                  block_count,
+                  companion_.oid == name && companion_.is_open,
+                  companion_.file,
+                  companion_.block_count,
+                  companion_.is_asked};
   }
 
   template <store::JumpSafe Fn>
@@ -142,11 +147,16 @@ class PgPager {
   void write_fresh(store::FreshPage const* pages, uint32_t count);
   void prefetch_bytes(BlockNo block, uint32_t at, uint32_t size) {
     // Of the companion the page itself is far away, not its cache lines.
-    if (store::is_cold(raw(block))) return prefetch_companion(block);
+    if (store::is_cold(raw(block))) return prefetch_companion(block, 1);
     if (read_ahead_count() != 0)
       ask_for_page(index_, raw(block));
     else
       strata::pg::prefetch_bytes(index_, raw(block), SizeOfPageHeaderData + at, size);
+  }
+  void prefetch_pages(BlockNo block, uint32_t count) {
+    if (store::is_cold(raw(block))) return prefetch_companion(block, count);
+    if (count == 1) return ask_for_page(index_, raw(block));
+    ask_for_pages(index_, raw(block), count);
   }
   uint32_t read_ahead_count() { return reads_disk() ? disk_read_ahead() : 0; }
 
@@ -239,11 +249,12 @@ class PgPager {
     bool is_open;
     FileLocator file;
     uint32_t block_count;  // as last seen
+    bool is_asked;         // ahead, as its tablespace wants
   };
   void open_companion();
   void extend_companion(uint32_t count);
   Buffer pin_companion(BlockNo block);
-  void prefetch_companion(BlockNo block);
+  void prefetch_companion(BlockNo block, uint32_t count);
   Buffer pin_fresh(BlockNo block);
   uint32_t disk_read_ahead();
   bool must_end();

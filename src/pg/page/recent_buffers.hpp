@@ -55,11 +55,4 @@ inline Buffer pin_page(Relation relation, BlockNumber block) {
 // there may change meanwhile: it is not looked at.
 void prefetch_bytes(Relation relation, BlockNumber block, size_t offset, size_t size);
 
-// Asks the disk for a page of the main fork that exists, unless it is in memory, and takes note of where it is. Dearer
-// than prefetch_bytes(): for those who see that pages have to be read.
-void ask_for_page(Relation relation, BlockNumber block);
-
-// How many pages this session asked the disk for.
-extern uint64_t asked_page_count;
-
 }  // namespace strata::pg

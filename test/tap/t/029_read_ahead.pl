@@ -33,4 +33,19 @@ my @switched_off = search_twice('SET effective_io_concurrency = 0;');
 is($switched_off[1], 0, 'effective_io_concurrency = 0 turns it off');
 is($switched_off[0], $in_memory[0], 'the same rows are found then');
 
+# Lists that lie on two pages, and rows of cold segments: asked for as well, and counted. All segments are cold.
+sql($node, q{SELECT strata.set_cold_tablespace('items_v', 'pg_default');
+  SELECT strata.set_segment_tier('items_v', id, 'cold') FROM strata.segments
+  WHERE index = 'items_v'::regclass AND state = 'indexed'});
+my @cold_in_memory = search_twice('SET strata.probes = 300;');
+$node->restart;
+my @all_lists = search_twice('SET strata.probes = 300;');
+cmp_ok($all_lists[1], '>', $from_disk[1], 'more lists, more pages asked for');
+is($all_lists[3], 0, 'none once they are in memory');
+is($all_lists[0], $cold_in_memory[0], 'the same rows are found in more lists');
+$node->restart;
+my @cold_switched_off = search_twice('SET effective_io_concurrency = 0; SET strata.probes = 300;');
+is($cold_switched_off[1], 0, 'effective_io_concurrency = 0 goes for cold segments, too');
+is($cold_switched_off[0], $cold_in_memory[0], 'the same rows of them are found then');
+
 done_testing();
