@@ -13,6 +13,7 @@
 
 #include "fuzz/fuzz.hpp"
 #include "fuzz/hostile_pager.hpp"
+#include "sim/copy_of.hpp"
 #include "store/check.hpp"
 #include "store/insert.hpp"
 #include "store/maintain.hpp"
@@ -52,15 +53,6 @@ constexpr format::ColumnDisk columns[] = {
     {format::ColumnKind::fixed, 4, 0, 0}, {format::ColumnKind::hash, 8, 0, 0}, {format::ColumnKind::fixed, 1, 0, 0}};
 constexpr uint32_t shape_count = std::size(shapes);
 
-std::vector<std::byte> copy_of(store::IndexShape const& shape, std::vector<float> const& vector) {
-  std::vector<std::byte> copy(shape.copy_size);
-  if (store::has_rounded_copies(shape))
-    quant::encode_rounded(shape.dim, vector.data(), copy.data());
-  else if (!copy.empty())
-    std::memcpy(copy.data(), vector.data(), std::min(copy.size(), vector.size() * sizeof(float)));
-  return copy;
-}
-
 void insert(HostilePager& pager, store::Inserter& inserter, Shape const& shape, uint32_t row) {
   std::vector<float> vector(shape.dim);
   Random random(row + 1);
@@ -73,7 +65,7 @@ void insert(HostilePager& pager, store::Inserter& inserter, Shape const& shape, 
   for (uint32_t column = 0; column < kept.count; column++)
     format::set_column(kept, column, mix64(row) % 5 * (column + 1), row % 7 == column, keys);
   uint16_t flags = row % 11 == 7 ? format::row_is_null : row % 11 == 8 ? format::row_is_zero : 0;
-  std::vector<std::byte> const copy = copy_of(inserter.shape, vector);
+  std::vector<std::byte> const copy = sim::copy_of(inserter.shape, vector);
   must(store::insert_row(pager, inserter, Tid::of(row / 50, uint16_t(row % 50 + 1)), flags, row, keys,
                          flags ? nullptr : vector.data(), flags || copy.empty() ? nullptr : copy.data()));
 }
@@ -269,7 +261,7 @@ void change_all(HostilePager& pager, Outcome* outcome) {
     std::vector<float> vector(meta.dim, 0.5f);
     std::byte const keys[256] = {};
     auto* inserter = store::open_inserter(pager, meta, 0);
-    std::vector<std::byte> const copy = copy_of(inserter->shape, vector);
+    std::vector<std::byte> const copy = sim::copy_of(inserter->shape, vector);
     for (uint64_t i = 0; i < 3 && status.ok(); i++)
       outcome->note(status = store::insert_row(pager, *inserter, Tid::of(9000, uint16_t(1 + i)), 0, i, keys,
                                                vector.data(), copy.empty() ? nullptr : copy.data()));

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "core/math/simd.hpp"
+#include "sim/copy_of.hpp"
 #include "sim/sim_pager.hpp"
 #include "store/check.hpp"
 #include "store/insert.hpp"
@@ -246,15 +247,6 @@ std::vector<float> uneven_vector(uint32_t dim, uint32_t row) {
 
 using MakeVector = std::vector<float> (*)(uint32_t dim, uint32_t row);
 
-std::vector<std::byte> copy_of(store::IndexShape const& shape, std::vector<float> const& vector) {
-  std::vector<std::byte> copy(shape.copy_size);
-  if (store::has_rounded_copies(shape))
-    quant::encode_rounded(shape.dim, vector.data(), copy.data());
-  else
-    std::memcpy(copy.data(), vector.data(), copy.size());
-  return copy;
-}
-
 // Rows with copies of their vectors: five sealed ones and three growing ones.
 std::vector<Content> make_copies_of(store::CopyPlan copies, MakeVector vector_of) {
   constexpr uint32_t dim = 16;
@@ -272,7 +264,7 @@ std::vector<Content> make_copies_of(store::CopyPlan copies, MakeVector vector_of
     }
     auto const vector = vector_of(dim, row);
     must(store::insert_row(pager, *inserter, Tid::of(3, uint16_t(row + 1)), 0, row, "", vector.data(),
-                           copy_of(inserter->shape, vector).data()));
+                           sim::copy_of(inserter->shape, vector).data()));
   }
   return pager.pages;
 }
@@ -506,7 +498,7 @@ void expect_copies(GoldenFile const& file, uint32_t copy_size, MakeVector vector
     std::vector<std::byte> copy(copy_size);
     must(store::tid_of(pager, *search, candidate.source, candidate.row, &tid));
     must(store::copy_of(pager, *search, candidate.source, candidate.row, copy.data()));
-    EXPECT_EQ(copy, copy_of(search->shape, vector_of(16, tid.offset() - 1u))) << tid.offset();
+    EXPECT_EQ(copy, sim::copy_of(search->shape, vector_of(16, tid.offset() - 1u))) << tid.offset();
   }
   EXPECT_EQ(count, 8u);
 }

@@ -13,6 +13,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "sim/copy_of.hpp"
 #include "sim/sim_pager.hpp"
 #include "store/check.hpp"
 #include "store/insert.hpp"
@@ -77,14 +78,6 @@ class World {
     if (seed % 2 == 0) return {};
     bool const is_whole = seed / 2 % 2 == 0 && dim <= 4000;
     return is_whole ? store::CopyPlan{sizeof(float), format::CopyKind::whole} : store::rounded_copies;
-  }
-  static std::vector<std::byte> copy_of(store::IndexShape const& shape, std::vector<float> const& vector) {
-    std::vector<std::byte> copy(shape.copy_size);
-    if (store::has_rounded_copies(shape))
-      quant::encode_rounded(shape.dim, vector.data(), copy.data());
-    else
-      std::memcpy(copy.data(), vector.data(), copy.size());
-    return copy;
   }
 
   // Filter columns: kept with every row, whatever happens to it.

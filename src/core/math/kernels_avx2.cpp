@@ -15,25 +15,11 @@ inline uint64_t count_bits(uint64_t x) {
 }  // namespace strata::math
 
 #include "core/math/bits_body.hpp"
+#include "core/math/kernels_body.hpp"
 
 namespace strata::math {
 
-constexpr Kernels kernels_avx2 = {
-    l2_squared_of<Singles>,
-    inner_product_of<Singles>,
-    l1_of<Singles>,
-    cosine_parts_of<Singles>,
-    l2_squared_of<Halves>,
-    inner_product_of<Halves>,
-    l1_of<Halves>,
-    cosine_parts_of<Halves>,
-    l2_squared_of<Singles, Halves>,
-    inner_product_of<Singles, Halves>,
-    hamming_of,
-    jaccard_parts_of,
-    widen_halves_to_floats,
-    scale_shorts_to_floats,
-};
+constexpr Kernels kernels_avx2 = kernels_here;
 
 }  // namespace strata::math
 #endif

@@ -8,6 +8,7 @@
 #include <set>
 #include <vector>
 
+#include "sim/copy_of.hpp"
 #include "sim/sim_pager.hpp"
 #include "store/calibrate.hpp"
 #include "store/check.hpp"
@@ -111,16 +112,7 @@ class StoreIndex {
                                 copy.empty() ? nullptr : copy.data()));
   }
   // The copy that a row is to carry; empty: none.
-  std::vector<std::byte> copy_of(uint64_t row) {
-    store::IndexShape const sizes = shape();
-    if (vectors[row].empty()) return {};
-    std::vector<std::byte> copy(sizes.copy_size);
-    if (store::has_rounded_copies(sizes))
-      quant::encode_rounded(dim, vectors[row].data(), copy.data());
-    else
-      std::memcpy(copy.data(), vectors[row].data(), copy.size());
-    return copy;
-  }
+  std::vector<std::byte> copy_of(uint64_t row) { return sim::copy_of(shape(), vectors[row]); }
 
   // What is in the filter columns of a row; the default follows from its number.
   struct ColumnKey {
