@@ -178,6 +178,27 @@ inline bool walk_query_tree(Query* query, bool (*walker)(Node*, void*), void* co
 #endif
 }
 
+// What post_parse_analyze_hook tells of a query's constants.
+#if PG_VERSION_NUM >= 190000
+using QueryJumble = JumbleState const;
+#else
+using QueryJumble = JumbleState;
+#endif
+
+// Calls each(range table entry) for every table that a planned statement writes to.
+template <class Each>
+void for_each_result_table(PlannedStmt const* statement, Each&& each) {
+#if PG_VERSION_NUM >= 190000
+  int index = -1;
+  while ((index = bms_next_member(statement->resultRelationRelids, index)) >= 0)
+    each(static_cast<RangeTblEntry const*>(list_nth(statement->rtable, index - 1)));
+#else
+  ListCell* cell;
+  foreach (cell, statement->resultRelations)
+    each(static_cast<RangeTblEntry const*>(list_nth(statement->rtable, lfirst_int(cell) - 1)));
+#endif
+}
+
 // The file behind a relation.
 struct FileName {
   Oid tablespace;
@@ -388,6 +409,14 @@ inline TableScanDesc begin_table_scan(Relation table, Snapshot snapshot) {
   return table_beginscan(table, snapshot, 0, nullptr, 0);
 #else
   return table_beginscan(table, snapshot, 0, nullptr);
+#endif
+}
+
+inline TableScanDesc begin_parallel_scan(Relation table, ParallelTableScanDesc shared) {
+#if PG_VERSION_NUM >= 190000
+  return table_beginscan_parallel(table, shared, 0);
+#else
+  return table_beginscan_parallel(table, shared);
 #endif
 }
 

@@ -175,7 +175,7 @@ SortedRows load_participant(BuildState* build, store::Manifest const& manifest, 
   coordinate.nParticipants = -1;
   coordinate.sharedsort = parallel.sort;
   LoadShare share{};
-  share.scan = table_beginscan_parallel(build->heap, parallel.scan);
+  share.scan = begin_parallel_scan(build->heap, parallel.scan);
   share.coordinate = &coordinate;
   share.row_count = &shared->row_count;
   share.rows_per_segment = shared->rows_per_segment;

@@ -301,7 +301,7 @@ STRATA_FUNCTION(dedup_gate) {
   } else if (gate && !is_row) {
     after_statement(gate, data);
   }
-  PG_RETURN_POINTER(nullptr);
+  return Datum{0};
 }
 
 STRATA_FUNCTION(dedup_settle) {

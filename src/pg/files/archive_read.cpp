@@ -323,7 +323,7 @@ STRATA_FUNCTION(archive_type) {
   Oid type;
   int32 typmod;
   parse_type(text_argument(fcinfo, 0, "type"), &type, &typmod);
-  constexpr bits16 flags = FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY;
+  constexpr uint16 flags = FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY;
   PG_RETURN_DATUM(CStringGetTextDatum(format_type_extended(type, typmod, flags)));
 }
 

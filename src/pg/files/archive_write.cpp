@@ -150,7 +150,7 @@ void append_text(StringInfo manifest, char const* key, char const* value) {
 }
 
 void append_columns(StringInfo manifest, Archive const& archive) {
-  constexpr bits16 flags = FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY;
+  constexpr uint16 flags = FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY;
   appendStringInfoString(manifest, " \"columns\": [");
   for (int i = 0; i < archive.columns->natts; i++) {
     Form_pg_attribute const column = TupleDescAttr(archive.columns, i);

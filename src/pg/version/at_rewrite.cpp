@@ -76,7 +76,7 @@ bool walk(Node* node, void* context) {
   return walk_expression_tree(node, walk, context);
 }
 
-void analyze(ParseState* state, Query* query, JumbleState* jumble) {
+void analyze(ParseState* state, Query* query, QueryJumble* jumble) {
   if (previous_analyze) previous_analyze(state, query, jumble);
   if (query->commandType != CMD_UTILITY && query->rtable != NIL && IsTransactionState())
     walk_query_tree(query, walk, nullptr, QTW_EXAMINE_RTES_BEFORE);

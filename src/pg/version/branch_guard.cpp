@@ -3,6 +3,7 @@
 // which brings this library in too late for hooks.
 #include "pg/version/branch_guard.hpp"
 
+#include "pg/compat.hpp"
 #include "pg/entry.hpp"
 
 namespace strata::pg {
@@ -43,10 +44,8 @@ void require_firing_triggers(Oid oid) {
 
 void start_query(QueryDesc* query, int flags) {
   if (skips_triggers() && !(flags & EXEC_FLAG_EXPLAIN_ONLY)) {
-    ListCell* cell;
-    foreach (cell, query->plannedstmt->resultRelations)
-      require_firing_triggers(
-          static_cast<RangeTblEntry*>(list_nth(query->plannedstmt->rtable, lfirst_int(cell) - 1))->relid);
+    for_each_result_table(query->plannedstmt,
+                          [](RangeTblEntry const* table) { require_firing_triggers(table->relid); });
   }
   (previous_start ? previous_start : standard_ExecutorStart)(query, flags);
 }

@@ -1,5 +1,6 @@
 #include "pg/version/history_scan.hpp"
 
+#include "pg/compat.hpp"
 #include "pg/entry.hpp"
 #include "pg/version/as_owner.hpp"
 #include "pg/version/versioned_table.hpp"
@@ -13,7 +14,7 @@ HistoryScan begin_history_scan(Oid history, LOCKMODE lock) {
   scan.born = required_attribute(scan.history, born_column);
   scan.died = required_attribute(scan.history, died_column);
   scan.slot = table_slot_create(scan.history, nullptr);
-  scan.scan = table_beginscan(scan.history, scan.snapshot, 0, nullptr);
+  scan.scan = begin_table_scan(scan.history, scan.snapshot);
   return scan;
 }
 
@@ -39,7 +40,7 @@ namespace {
 bool has_newer_rows(Relation table, Snapshot snapshot) {
   Snapshot const latest = RegisterSnapshot(GetLatestSnapshot());
   TupleTableSlot* const slot = table_slot_create(table, nullptr);
-  TableScanDesc const scan = table_beginscan(table, latest, 0, nullptr);
+  TableScanDesc const scan = begin_table_scan(table, latest);
   bool newer = false;
   while (!newer && table_scan_getnextslot(scan, ForwardScanDirection, slot)) {
     CHECK_FOR_INTERRUPTS();

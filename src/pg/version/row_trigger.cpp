@@ -75,5 +75,5 @@ STRATA_FUNCTION(version_truncate) {
     ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
                     errmsg("cannot truncate table \"%s\": it has versions", RelationGetRelationName(head)),
                     errhint("Use DELETE, which keeps what the versions need, or drop the versions first.")));
-  return PointerGetDatum(nullptr);
+  return Datum{0};
 }
