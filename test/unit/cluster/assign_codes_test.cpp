@@ -7,11 +7,13 @@
 #include <vector>
 
 #include "core/base/random.hpp"
-#include "core/cluster/kmeans.hpp"
-#include "core/math/simd.hpp"
+#include "core/quant/refine_code.hpp"
+#include "unit/math/levels.hpp"
 
 namespace strata::cluster {
 namespace {
+
+using testing::at_every_level;
 
 float gaussian(Random& random) {
   double sum = 0.0;
@@ -79,18 +81,6 @@ Outcome compare(Data const& data, uint32_t list_count) {
   return outcome;
 }
 
-template <class Body>
-void at_every_level(Body&& body) {
-  math::SimdLevel before = math::simd_level();
-  for (math::SimdLevel level :
-       {math::SimdLevel::scalar, math::SimdLevel::avx2, math::SimdLevel::avx512, math::SimdLevel::neon}) {
-    if (!math::set_simd_level(level)) continue;
-    SCOPED_TRACE(math::simd_level_name(level));
-    body();
-  }
-  math::set_simd_level(before);
-}
-
 TEST(AssignCodes, FindsTheNearestButForRounding) {
   struct Case {
     uint32_t dim, list_count;
@@ -126,42 +116,6 @@ TEST(AssignCodes, EqualCentroidsAndZeroRows) {
     EXPECT_EQ(lists[1], 20U);
     assign_codes(set, codes.data(), quant::refine_row_size(dim), 0, nullptr, nullptr, scratch.data());
   });
-}
-
-// The same rows as floats and as codes train codebooks of the same worth.
-TEST(AssignCodes, CodesTrainAsWellAsFloats) {
-  constexpr uint32_t dim = 48, list_count = 60;
-  constexpr size_t row_count = 6000, size = quant::refine_row_size(dim);
-  Random random(5);
-  std::vector<float> centers(size_t{90} * dim), rows(row_count * dim);
-  for (float& c : centers) c = 2 * gaussian(random);
-  std::vector<std::byte> codes(row_count * size);
-  for (size_t i = 0; i < row_count; ++i) {
-    for (uint32_t d = 0; d < dim; ++d) rows[i * dim + d] = centers[i % 90 * dim + d] + gaussian(random);
-    quant::encode_refine(dim, &rows[i * dim], &codes[i * size]);
-  }
-  std::vector<float> centroids(size_t{list_count} * dim);
-  TrainOptions options{.list_count = list_count, .seed = 3};
-  std::vector<float> residuals2(list_count);
-  options.residuals2 = residuals2.data();
-  TrainResult by_floats, by_codes;
-  ASSERT_TRUE(train_centroids(float_rows(dim, rows.data(), row_count), options, centroids.data(), by_floats).ok());
-  at_every_level([&] {
-    ASSERT_TRUE(train_centroids(code_rows(dim, codes.data(), row_count), options, centroids.data(), by_codes).ok());
-    EXPECT_EQ(by_codes.list_count, list_count);
-    EXPECT_NEAR(by_codes.mean_residual2 / by_floats.mean_residual2, 1.0, 0.03);
-    for (float residual2 : residuals2) {
-      EXPECT_GT(residual2, 0.0f);
-      EXPECT_LT(residual2, 10 * by_codes.mean_residual2);
-    }
-  });
-  // A scale out of range is refused by its row.
-  quant::RefineRowDisk head{};
-  head.scale = 1e30f;
-  std::memcpy(&codes[7 * size], &head, sizeof head);
-  Status status = train_centroids(code_rows(dim, codes.data(), row_count), options, centroids.data(), by_codes);
-  EXPECT_EQ(status.code, Code::invalid);
-  EXPECT_EQ(status.detail, 7U);
 }
 
 }  // namespace

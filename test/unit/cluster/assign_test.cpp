@@ -8,10 +8,12 @@
 #include <vector>
 
 #include "core/base/random.hpp"
-#include "core/math/simd.hpp"
+#include "unit/math/levels.hpp"
 
 namespace strata::cluster {
 namespace {
+
+using testing::at_every_level;
 
 // Memory at an odd address, exactly as large as asked for.
 class Memory {
@@ -36,19 +38,6 @@ std::vector<float> random_rows(Random& random, size_t count, float offset, float
   std::vector<float> values(count);
   for (float& v : values) v = offset + spread * static_cast<float>(random.unit() * 2 - 1);
   return values;
-}
-
-// Runs `body` at every level that this machine has.
-template <class Body>
-void at_every_level(Body&& body) {
-  math::SimdLevel before = math::simd_level();
-  for (math::SimdLevel level :
-       {math::SimdLevel::scalar, math::SimdLevel::avx2, math::SimdLevel::avx512, math::SimdLevel::neon}) {
-    if (!math::set_simd_level(level)) continue;
-    SCOPED_TRACE(math::simd_level_name(level));
-    body();
-  }
-  math::set_simd_level(before);
 }
 
 struct Case {
