@@ -368,6 +368,15 @@ IndexAmRoutine* new_am_routine() {
 #endif
 }
 
+// To be called when the columns of a descriptor have been named, before it is used.
+inline void finish_tuple_descriptor(TupleDesc columns) {
+#if PG_VERSION_NUM >= 190000
+  TupleDescFinalize(columns);
+#else
+  (void)columns;
+#endif
+}
+
 inline IndexFetchTableData* begin_index_fetch(Relation heap) {
 #if PG_VERSION_NUM >= 190000
   return table_index_fetch_begin(heap, 0);

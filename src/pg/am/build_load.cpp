@@ -4,6 +4,7 @@
 #include "core/cluster/assign_codes.hpp"
 #include "pg/am/am_options.hpp"
 #include "pg/am/build_state.hpp"
+#include "pg/compat.hpp"
 
 namespace strata::pg {
 namespace {
@@ -167,6 +168,7 @@ Tuplesortstate* begin_row_sort(TupleDesc* shape, size_t memory_size, SortCoordin
   *shape = CreateTemplateTupleDesc(2);
   TupleDescInitEntry(*shape, 1, "place", INT8OID, -1, 0);
   TupleDescInitEntry(*shape, 2, "row", BYTEAOID, -1, 0);
+  finish_tuple_descriptor(*shape);
   AttrNumber attribute = 1;
   Oid less = Int8LessOperator;
   Oid collation = InvalidOid;

@@ -1,6 +1,7 @@
 #include "pg/am/bulk_insert.hpp"
 
 #include "pg/am/am_options.hpp"
+#include "pg/compat.hpp"
 #include "pg/settings.hpp"
 #include "pg/worker/maintenance.hpp"
 #include "pg/worker/progress.hpp"
@@ -262,6 +263,7 @@ BulkInsert* begin_bulk_insert(List* tables) {
   bulk->waiting = hash_create("strata import", 16, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
   bulk->row_type = CreateTemplateTupleDesc(1);
   TupleDescInitEntry(bulk->row_type, 1, "row", BYTEAOID, -1, 0);
+  finish_tuple_descriptor(bulk->row_type);
   bulk->memory_kb = Max(work_mem / Max(list_length(tables), 1), store_memory_min_kb);
   bulk->is_collecting = true;
   bulk->callback.func = forget;
