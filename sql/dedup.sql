@@ -102,7 +102,9 @@ ALTER TABLE items RENAME TO things;
 ALTER TABLE items_embedding_dedup RENAME TO seen_things;
 INSERT INTO things VALUES (3, '[1,2,3]'), (4, '[1,1,1]');
 SELECT array_agg(id ORDER BY id) FROM things;
+\set VERBOSITY terse
 ALTER TABLE things ALTER v TYPE halfvec(3);
+\set VERBOSITY default
 ALTER TABLE seen_things DROP CONSTRAINT items_embedding_dedup_pkey;
 INSERT INTO things VALUES (5, '[1,2,3]');
 DROP TABLE seen_things;

@@ -14,9 +14,9 @@ CREATE INDEX ON plain USING ivf (x);
 CREATE UNIQUE INDEX ON plain USING ivf (w);
 CREATE INDEX ON plain USING ivf (w, v);
 CREATE INDEX ON plain USING ivf (w) INCLUDE (id);
-CREATE INDEX ON plain USING ivf (w DESC);
--- Servers word this one differently.
+-- Servers word these differently.
 \set VERBOSITY sqlstate
+CREATE INDEX ON plain USING ivf (w DESC);
 ALTER TABLE plain ADD EXCLUDE USING ivf (w WITH <->);
 \set VERBOSITY default
 CREATE INDEX ON plain USING ivf (w) WITH (segment_size = 0);

@@ -15,7 +15,9 @@ CREATE INDEX ON refused USING ivf (v, w);
 CREATE INDEX ON refused USING ivf (v, j);
 CREATE INDEX ON refused USING ivf (v, c);
 CREATE INDEX ON refused USING ivf (v) INCLUDE (a);
+\set VERBOSITY sqlstate
 CREATE INDEX ON refused USING ivf (v, a DESC);
+\set VERBOSITY default
 CREATE INDEX ON refused USING ivf (v, a, a, a, a, a, a, a, a, a, a, a, a, a, a, a, a, a);
 \echo :LAST_ERROR_SQLSTATE
 CREATE INDEX ON refused USING ivf (v, a, a, a, a, a, a, a, a, a, a, a, a, a, a, a, a);

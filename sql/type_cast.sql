@@ -9,6 +9,7 @@ BEGIN
   RETURN result;
 EXCEPTION WHEN OTHERS THEN
   GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
+  detail := regexp_replace(detail, '^No \w+ of that name accepts .*', '');  -- from 19 on
   RETURN SQLSTATE || ' ' || SQLERRM || CASE WHEN detail <> '' THEN ' (' || detail || ')' ELSE '' END;
 END
 $$;

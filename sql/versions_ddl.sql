@@ -22,7 +22,9 @@ ROLLBACK;
 -- columns that go, or change: not behind the back of the versions
 ALTER TABLE items DROP COLUMN note;
 ALTER TABLE items DROP COLUMN note CASCADE;
+\set VERBOSITY terse
 ALTER TABLE items ALTER COLUMN price TYPE float8;
+\set VERBOSITY default
 ALTER TABLE items DROP COLUMN strata_born CASCADE;
 SELECT strata.alter_table('items', 'ALTER COLUMN price TYPE float8');
 SELECT strata.alter_table('items', 'DROP COLUMN tag');
