@@ -13,6 +13,7 @@
 #include "macro/progress.hpp"
 #include "macro/report.hpp"
 #include "macro/server_program.hpp"
+#include "macro/spinners.hpp"
 #include "macro/sql_engine.hpp"
 
 namespace strata::bench {
@@ -105,6 +106,8 @@ int run_benchmark(Options const& options) {
     server.emplace(options.server);
     dsn = server->dsn();
   }
+  std::optional<Spinners> spinners;
+  if (options.idle_spins) spinners.emplace();
   Facts const facts = collect_facts(options, data, server ? &*server : nullptr, needs_server ? dsn : "");
   for (auto const& [name, value] : facts) std::cout << name << ": " << value << "\n";
   std::cout << std::endl;

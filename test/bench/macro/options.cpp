@@ -128,6 +128,12 @@ void add_search_options(OptionTable& table) {
       {"--rounds", {"N", "timed loops of each point; the median counts (1)", [](Options& o, std::string const& v) {
                       o.rounds = parse_number<uint32_t>("--rounds", v, 1, 100);
                     }}});
+  table.push_back(
+      {"--idle",
+       {"HOW", "what processors without work do: sleep (default) or spin", [](Options& o, std::string const& v) {
+          if (v != "sleep" && v != "spin") throw Failure("--idle needs sleep or spin, not \"", v, "\"");
+          o.idle_spins = v == "spin";
+        }}});
   table.push_back({"--recall-seconds",
                    {"S", "limit of a recall pass; a slow setting is judged on fewer queries (60)",
                     [](Options& o, std::string const& v) {

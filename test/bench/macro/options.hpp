@@ -43,6 +43,7 @@ struct Options {
   std::vector<uint32_t> k = {10};
   std::vector<uint32_t> clients = {1};
   double seconds = 5;
+  bool idle_spins = false;  // processors without work are kept from sleeping
   double recall_seconds = 60;
   double stop_recall = 0.999;
   uint32_t rounds = 1;
