@@ -71,6 +71,25 @@ INSERT INTO far SELECT 3000 + i, far_vector(i + 40000, 700)::vector FROM generat
 SELECT differences(140);
 ALTER TABLE far ALTER v SET STORAGE EXTERNAL;
 
+-- where a value lies is guessed from those around it: few are looked up in the index of the TOAST table
+CREATE TABLE many (id int, v vector(700));
+INSERT INTO many SELECT i, far_vector(i + 70000, 700)::vector FROM generate_series(1, 400) i;
+CREATE INDEX ON many USING ivf (v);
+CREATE VIEW lookups AS SELECT idx_scan FROM pg_stat_all_indexes
+  WHERE relid = (SELECT reltoastrelid FROM pg_class WHERE oid = 'many'::regclass);
+\c -
+SET enable_seqscan = off;
+SELECT pg_stat_force_next_flush();
+SELECT idx_scan AS before FROM lookups \gset
+SELECT count(*) FROM (SELECT id FROM many ORDER BY v <-> far_vector(1001, 700)::vector(700) LIMIT 300) s;
+SELECT heap_rows >= 300 AS read_them FROM strata.last_scan();
+SELECT pg_stat_force_next_flush();
+SELECT idx_scan - :before BETWEEN 1 AND 100 AS looked_few_up FROM lookups;
+DROP VIEW lookups;
+DROP TABLE many;
+RESET enable_seqscan;
+SET strata.auto_flush_interval = 0;
+
 -- a cursor that rests keeps nobody from the pages it has read
 BEGIN;
 SET LOCAL enable_seqscan = off;

@@ -9,6 +9,7 @@
 #include "pg/compat.hpp"
 #include "pg/files/bulk_copy.hpp"
 #include "pg/page/object_cache.hpp"
+#include "pg/page/recent_buffers.hpp"
 #include "pg/rows/tier_keys.hpp"
 #include "pg/settings.hpp"
 #include "pg/version/at_rewrite.hpp"
@@ -27,6 +28,7 @@ extern PGDLLEXPORT void _PG_init(void);
 void _PG_init(void) {
   strata::pg::define_settings();
   strata::pg::define_index_options();
+  strata::pg::allocate_recent_buffers();
   strata::pg::register_object_cache();
   strata::pg::register_scan_limits();
   strata::pg::register_plan_junk();

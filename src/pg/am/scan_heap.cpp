@@ -66,7 +66,6 @@ void look_in_place(ScanHeap* scan, Finalist* row) {
   row->distance = get_float8_infinity();
   if (!is_null && !plain_toast_pointer(value, &row->toast)) row->distance = distance_of(scan, value);
   unpin(pinned);
-  if (row->toast.size) prefetch_toast(scan->toast, row->toast);
 }
 
 void look_by_slot(ScanHeap* scan, Finalist* row) {
@@ -107,6 +106,12 @@ void find_distances(ScanHeap* scan, Finalist* rows, uint32 count, uint32 read_ah
     } else {
       look_by_slot(scan, &rows[i]);
     }
+  }
+  asked = 0;
+  for (uint32 i = 0; i < count; i++) {
+    for (; read_ahead_count != 0 && asked < count && asked <= i + ahead; asked++)
+      if (rows[asked].toast.size) ask_for_toast(scan->toast, rows[asked].toast);
+    if (rows[i].toast.size) find_toast(scan->toast, rows[i].toast);
   }
   for (uint32 i = 0; i < count; i++) {
     if (rows[i].toast.size) rows[i].distance = distance_of(scan, read_toast(scan->toast, rows[i].toast));

@@ -1,7 +1,12 @@
 #include "pg/am/toast_reader.hpp"
 
+#include <cmath>
+#include <initializer_list>
+
+#include "pg/am/toast_places.hpp"
 #include "pg/compat.hpp"
 #include "pg/page/heap_tuple.hpp"
+#include "pg/page/read_ahead.hpp"
 #include "pg/page/recent_buffers.hpp"
 
 namespace strata::pg {
@@ -11,27 +16,6 @@ namespace {
 constexpr AttrNumber value_id_attribute = 1;
 constexpr AttrNumber piece_number_attribute = 2;
 constexpr AttrNumber piece_attribute = 3;
-
-// Where the first piece of a value was seen. Another value may have taken its place.
-struct PlaceHint {
-  Oid file;
-  Oid value;
-  BlockNumber block;
-  OffsetNumber item;  // 0: nothing known
-  uint16 offset;      // of the row on the page
-};
-static_assert(sizeof(PlaceHint) == 16);
-constexpr uint32 place_hints_max = 1 << 16;
-PlaceHint place_hints[place_hints_max];
-
-PlaceHint* hint_of(Relation table, Oid value) {
-  return &place_hints[(value * 0x9E3779B1U ^ file_of(table).number) % place_hints_max];
-}
-
-PlaceHint const* known_place(Relation table, Oid value) {
-  PlaceHint const* const hint = hint_of(table, value);
-  return hint->item != 0 && hint->value == value && hint->file == file_of(table).number ? hint : nullptr;
-}
 
 void close_table(ToastReader* reader) {
   if (!reader->table) return;
@@ -89,31 +73,89 @@ int32 copy_piece_at(ToastReader* reader, ItemPointerData tid, Oid id, int32 numb
   return size;
 }
 
-// Pieces are stored one after the other, mostly on one page or on neighbours.
-bool copy_from_place(ToastReader* reader, Oid id, char* out, int32 size) {
-  PlaceHint const* const hint = known_place(reader->table, id);
-  if (!hint) return false;
+// Copies the piece that follows the one at *tid, and sets *tid to it. Mostly it is the next row, or the first one of
+// the next page; a short last piece goes where room was left before.
+int32 copy_next_piece(ToastReader* reader, ItemPointer tid, Oid id, int32 number, char* out, int32 room) {
+  BlockNumber const block = ItemPointerGetBlockNumber(tid);
+  ItemPointerData next;
+  auto const copy_at = [&](BlockNumber in, OffsetNumber item) {
+    ItemPointerSet(&next, in, item);
+    int32 const size = copy_piece_at(reader, next, id, number, out, room);
+    if (size > 0) *tid = next;
+    return size;
+  };
+  int32 size = copy_at(block, OffsetNumberNext(ItemPointerGetOffsetNumber(tid)));
+  if (size < 0) size = copy_at(block + 1, FirstOffsetNumber);
+  for (BlockNumber const other : {block - 1, block + 1}) {
+    if (size > 0 || other >= reader->block_count) continue;
+    ToastPageLook const look = look_at_toast_page(reader->table, other, id, number);
+    if (look.is_here) size = copy_at(other, look.place.item);
+  }
+  return size;
+}
+
+// Copies a value from where it seems to begin.
+bool copy_from_place(ToastReader* reader, ToastPlace const& place, Oid id, char* out, int32 size) {
   ItemPointerData tid;
-  ItemPointerSet(&tid, hint->block, hint->item);
+  ItemPointerSet(&tid, place.block, place.item);
   int32 done = copy_piece_at(reader, tid, id, 0, out, size);
-  for (int32 number = 1; done > 0 && done < size; number++) {
-    ItemPointerSet(&tid, ItemPointerGetBlockNumber(&tid), OffsetNumber(ItemPointerGetOffsetNumber(&tid) + 1));
-    int32 part = copy_piece_at(reader, tid, id, number, out + done, size - done);
-    if (part < 0) {
-      ItemPointerSet(&tid, ItemPointerGetBlockNumber(&tid) + 1, FirstOffsetNumber);
-      part = copy_piece_at(reader, tid, id, number, out + done, size - done);
-    }
+  if (done < 0) return false;
+  for (int32 number = 1; done < size; number++) {
+    int32 const part = copy_next_piece(reader, &tid, id, number, out + done, size - done);
     if (part < 0) return false;
     done += part;
   }
-  return done == size;
+  return true;
 }
 
-void remember_place(ToastReader* reader, Oid id, PinnedTuple const& pinned) {
-  auto const* const page = static_cast<char const*>(BufferGetPage(pinned.buffer));
-  auto const offset = uint16(reinterpret_cast<char const*>(pinned.tuple.t_data) - page);
-  *hint_of(reader->table, id) = {file_of(reader->table).number, id, ItemPointerGetBlockNumber(&pinned.tuple.t_self),
-                                 ItemPointerGetOffsetNumber(&pinned.tuple.t_self), offset};
+// Pages that a value of `size` bytes takes.
+double pages_of(uint32 size) {
+  constexpr uint32 page_room = BLCKSZ - SizeOfPageHeaderData;
+  uint32 const piece_count = (size + TOAST_MAX_CHUNK_SIZE - 1) / TOAST_MAX_CHUNK_SIZE;
+  uint32 const piece_overhead =
+      MAXALIGN(SizeofHeapTupleHeader) + sizeof(Oid) + sizeof(int32) + VARHDRSZ + sizeof(ItemIdData);
+  return double(size + piece_count * piece_overhead) / page_room;
+}
+
+// Where to look for a value that a page does not hold, by the values that it does; InvalidBlockNumber: nowhere.
+BlockNumber next_guess(PageGuess const& guess, ToastPageLook const& look, Oid value) {
+  double pages;
+  if (look.later_piece > 0)
+    pages = -std::ceil(double(look.later_piece) / EXTERN_TUPLES_PER_PAGE);
+  else if (look.low <= look.high && value < look.low)
+    pages = std::fmin((double(value) - look.low) * guess.pages_per_id, -1);
+  else if (look.low <= look.high && value > look.high)
+    pages = std::fmax((double(value) - look.high) * guess.pages_per_id, 1);
+  else
+    return InvalidBlockNumber;
+  double const block = std::trunc(guess.block + pages);
+  return block < 0 || block > MaxBlockNumber ? InvalidBlockNumber : BlockNumber(block);
+}
+
+// Looks for a value where its neighbours suggest, and remembers where it was seen.
+bool find_place(ToastReader* reader, ToastPointer const& pointer, ToastPlace* place) {
+  constexpr int steps_max = 3;
+  PageGuess guess;
+  if (!guess_page(reader->table, pointer.value, pages_of(pointer.size), &guess)) return false;
+  ToastPageLook look{};
+  auto const look_at = [&](BlockNumber block) {
+    if (!look.is_here && block < reader->block_count) look = look_at_toast_page(reader->table, block, pointer.value, 0);
+  };
+  for (int i = 0; i < steps_max && !look.is_here && guess.block < reader->block_count; i++) {
+    look_at(guess.block);
+    if (look.low <= pointer.value && pointer.value <= look.high && look.later_piece == 0) {
+      // Among its neighbours, but not here: room that was left on one page takes pieces that belong to the next.
+      look_at(guess.block - 1);
+      look_at(guess.block + 1);
+      break;
+    }
+    guess.block = next_guess(guess, look, pointer.value);
+  }
+  judge_guess(reader->table, look.is_here);
+  if (!look.is_here) return false;
+  remember_place(reader->table, pointer.value, look.place);
+  *place = look.place;
+  return true;
 }
 
 // Copies the pieces of value `id` one after the other; false unless they are as many bytes as `size`.
@@ -129,7 +171,10 @@ bool copy_by_index(ToastReader* reader, Oid id, char* out, int32 size) {
     PinnedTuple pinned;
     if (!tid || !pin_visible(reader->table, *tid, &reader->snapshot, &pinned)) return false;
     int32 const part = copy_piece(reader, &pinned.tuple, id, number, out + done, size - done);
-    if (number == 0 && part > 0) remember_place(reader, id, pinned);
+    if (number == 0 && part > 0)
+      remember_place(reader->table, id,
+                     {ItemPointerGetBlockNumber(&pinned.tuple.t_self), ItemPointerGetOffsetNumber(&pinned.tuple.t_self),
+                      offset_on_page(BufferGetPage(pinned.buffer), pinned.tuple.t_data)});
     unpin(pinned);
     if (part < 0) return false;
     done += part;
@@ -161,14 +206,26 @@ bool plain_toast_pointer(Datum datum, ToastPointer* pointer) {
   return true;
 }
 
-void prefetch_toast(ToastReader* reader, ToastPointer const& pointer) {
+void ask_for_toast(ToastReader* reader, ToastPointer const& pointer) {
   open_table(reader, pointer.table);
-  PlaceHint const* const hint = known_place(reader->table, pointer.value);
-  if (!hint) return;
+  ToastPlace place;
+  PageGuess guess;
+  BlockNumber block = InvalidBlockNumber;
+  if (known_place(reader->table, pointer.value, &place))
+    block = place.block;
+  else if (guess_page(reader->table, pointer.value, pages_of(pointer.size), &guess))
+    block = guess.block;
+  if (block < reader->block_count) ask_for_page(reader->table, block);
+}
+
+void find_toast(ToastReader* reader, ToastPointer const& pointer) {
+  open_table(reader, pointer.table);
+  ToastPlace place;
+  if (!known_place(reader->table, pointer.value, &place) && !find_place(reader, pointer, &place)) return;
   // Pieces are stored downwards from the end of the page: what follows a piece lies before it.
   size_t const before = pointer.size < TOAST_MAX_CHUNK_SIZE ? 0 : pointer.size - TOAST_MAX_CHUNK_SIZE;
-  size_t const first = hint->offset > before ? hint->offset - before : 0;
-  prefetch_bytes(reader->table, hint->block, first, pointer.size + 64);
+  size_t const first = place.offset > before ? place.offset - before : 0;
+  prefetch_bytes(reader->table, place.block, first, pointer.size + 64);
 }
 
 Datum read_toast(ToastReader* reader, ToastPointer const& pointer) {
@@ -180,7 +237,10 @@ Datum read_toast(ToastReader* reader, ToastPointer const& pointer) {
     reader->room = whole;
   }
   char* const out = reader->value + VARHDRSZ;
-  if (copy_from_place(reader, pointer.value, out, int32(pointer.size)) ||
+  // Those read meanwhile may have told where the others are.
+  ToastPlace place;
+  bool const is_known = known_place(reader->table, pointer.value, &place) || find_place(reader, pointer, &place);
+  if ((is_known && copy_from_place(reader, place, pointer.value, out, int32(pointer.size))) ||
       copy_by_index(reader, pointer.value, out, int32(pointer.size))) {
     SET_VARSIZE(reader->value, whole);
     return PointerGetDatum(reader->value);

@@ -34,8 +34,12 @@ void close_toast_reader(ToastReader* reader);
 // True when `datum` is stored out of line and not compressed.
 bool plain_toast_pointer(Datum datum, ToastPointer* pointer);
 
-// Asks for the cache lines of a value, if it is known where it is. Requires, like read_toast, an active snapshot.
-void prefetch_toast(ToastReader* reader, ToastPointer const& pointer);
+// Asks the disk for the page where a value begins, if it is known or can be guessed.
+void ask_for_toast(ToastReader* reader, ToastPointer const& pointer);
+
+// Asks for the cache lines of a value, if it is known or can be guessed where it is. Requires, like read_toast, an
+// active snapshot.
+void find_toast(ToastReader* reader, ToastPointer const& pointer);
 
 // The value with a long header, good until the next call.
 Datum read_toast(ToastReader* reader, ToastPointer const& pointer);

@@ -15,10 +15,6 @@ void explain_companion(void* index) {
       quote_identifier(name));
 }
 
-RecentBuffer* recent_of(FileLocator const& file, BlockNumber block) {
-  return &recent_buffers[(block + number_of(file) * 0x9E3779B1U) % recent_buffers_max];
-}
-
 bool is_recent(RecentBuffer const* recent, FileLocator const& file, BlockNumber block) {
   return recent->block == block && recent->file == number_of(file) && recent->buffer != InvalidBuffer;
 }
@@ -65,7 +61,7 @@ Buffer PgPager::pin_companion(BlockNo block) {
   }
   // As pin_page() does with the pages of a relation.
   constexpr uint32 usual_way = 32;
-  RecentBuffer* const recent = recent_of(companion_.file, at);
+  RecentBuffer* const recent = recent_buffer(number_of(companion_.file), at);
   Buffer buffer = recent->buffer;
   if (!is_recent(recent, companion_.file, at) || ++recent->use_count % usual_way == 0 ||
       !ReadRecentBuffer(companion_.file, MAIN_FORKNUM, at, buffer)) {
@@ -85,7 +81,8 @@ void PgPager::prefetch_companion(BlockNo block, uint32_t count) {
   for (uint32_t i = 0; i <= count; i++) {
     // What this session has seen lately is most likely still there: asking would cost more than it brings.
     BlockNumber const at = first + i;
-    if (i < count && at < companion_.block_count && !is_recent(recent_of(companion_.file, at), companion_.file, at)) {
+    if (i < count && at < companion_.block_count &&
+        !is_recent(recent_buffer(number_of(companion_.file), at), companion_.file, at)) {
       run++;
       continue;
     }

@@ -2,7 +2,16 @@
 
 namespace strata::pg {
 
-RecentBuffer recent_buffers[recent_buffers_max];
+RecentBuffer* recent_buffers;
+uint32 recent_buffers_mask;
+
+void allocate_recent_buffers() {
+  uint32 const count = pg_nextpower2_32(uint32(Max(1, Min(NBuffers, int(recent_buffers_max)))));
+  // Zeroed memory of this size is made page by page, when it is first touched.
+  recent_buffers = static_cast<RecentBuffer*>(calloc(count, sizeof(RecentBuffer)));
+  if (!recent_buffers) ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+  recent_buffers_mask = count - 1;
+}
 
 void prefetch_bytes(Relation relation, BlockNumber block, size_t offset, size_t size) {
   RecentBuffer const* const recent = recent_buffer(relation, block);

@@ -15,12 +15,20 @@ struct RecentBuffer {
   uint32 use_count;
 };
 
-constexpr uint32 recent_buffers_max = 1 << 16;
-extern RecentBuffer recent_buffers[recent_buffers_max];
+// As many places as there are shared buffers, up to this: 4 MB, of which a backend has what it uses.
+constexpr uint32 recent_buffers_max = 1 << 18;
+extern RecentBuffer* recent_buffers;
+extern uint32 recent_buffers_mask;
 
-inline RecentBuffer* recent_buffer(Relation relation, BlockNumber block) {
+// To be called once, when the library is loaded.
+void allocate_recent_buffers();
+
+inline RecentBuffer* recent_buffer(Oid file_number, BlockNumber block) {
   // Neighbours share cache lines.
-  return &recent_buffers[(block + file_of(relation).number * 0x9E3779B1U) % recent_buffers_max];
+  return &recent_buffers[(block + file_number * 0x9E3779B1U) & recent_buffers_mask];
+}
+inline RecentBuffer* recent_buffer(Relation relation, BlockNumber block) {
+  return recent_buffer(file_of(relation).number, block);
 }
 
 // Pins a page of the main fork through what is known of it; InvalidBuffer when that is nothing, or not true any more. A
