@@ -11,11 +11,11 @@ COMMENT ON TABLE strata.worker_failures IS 'indexes and tables that background w
 COMMENT ON COLUMN strata.worker_failures.job IS 'what failed: maintain an index; remove a table in the trash, collect versions, expire claims, archive versions, move rows between tiers';
 
 CREATE FUNCTION strata.list_progress(
-    OUT pid int, OUT database_oid oid, OUT index_oid oid, OUT worker boolean, OUT task text, OUT phase text,
-    OUT done bigint, OUT total bigint, OUT since timestamptz, OUT phase_since timestamptz)
+    OUT pid int, OUT database_oid oid, OUT index_oid oid, OUT table_oid oid, OUT worker boolean, OUT task text,
+    OUT phase text, OUT done bigint, OUT total bigint, OUT since timestamptz, OUT phase_since timestamptz)
   RETURNS SETOF record
   AS 'MODULE_PATHNAME', 'strata_list_progress' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED ROWS 5 COST 100;
-COMMENT ON FUNCTION strata.list_progress() IS 'processes of the server that maintain ivf indexes, in any database';
+COMMENT ON FUNCTION strata.list_progress() IS 'processes of the server that maintain or build ivf indexes, in any database';
 
 CREATE VIEW strata.progress AS
   SELECT p.pid, d.datname AS database, coalesce(i.indrelid, t.oid)::regclass AS "table", i.indexrelid::regclass AS index, p.task,
@@ -26,21 +26,22 @@ CREATE VIEW strata.progress AS
   FROM strata.list_progress() p
   JOIN pg_catalog.pg_database d ON d.oid = p.database_oid
   LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = p.index_oid AND d.datname = pg_catalog.current_database()
-  LEFT JOIN pg_catalog.pg_class t ON t.oid = p.index_oid AND t.relkind <> 'i' AND d.datname = pg_catalog.current_database()
+  LEFT JOIN pg_catalog.pg_class t ON t.oid = coalesce(p.table_oid, p.index_oid) AND t.relkind <> 'i'
+       AND d.datname = pg_catalog.current_database()
   WHERE p.task IS NOT NULL
     AND (pg_catalog.has_table_privilege(coalesce(i.indrelid, t.oid), 'SELECT') OR pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE'));
-COMMENT ON VIEW strata.progress IS 'maintenance of ivf indexes at this moment, by workers and by procedures';
+COMMENT ON VIEW strata.progress IS 'maintenance and builds of ivf indexes at this moment, by workers, by procedures and by commands';
 COMMENT ON COLUMN strata.progress.pid IS 'process id';
 COMMENT ON COLUMN strata.progress.database IS 'database it works in';
-COMMENT ON COLUMN strata.progress."table" IS 'the table; null in other databases';
-COMMENT ON COLUMN strata.progress.index IS 'the ivf index; null in other databases, and for work on a table';
-COMMENT ON COLUMN strata.progress.task IS 'seal, merge, compact, carry (into a newer codebook), discard (nothing but deleted rows), train, calibrate, reclaim, tier (a segment goes to another tier); of a table: archive (a version), move (rows between tiers)';
-COMMENT ON COLUMN strata.progress.phase IS 'place: rows are put into lists; write: pages are written; publish: the new segment takes the place of the old ones; sample, cluster: a codebook is trained; query: a calibration; reclaim: pages are freed; archive, move: rows are';
-COMMENT ON COLUMN strata.progress.done IS 'rows of the phase that are done (query: sample queries, reclaim: segments)';
-COMMENT ON COLUMN strata.progress.total IS 'of how many; null when not known';
+COMMENT ON COLUMN strata.progress."table" IS 'the table (of CREATE INDEX on a partitioned one, that one); null in other databases, and until a new table is committed';
+COMMENT ON COLUMN strata.progress.index IS 'the ivf index; null in other databases, for work on a table, and until a new index is committed';
+COMMENT ON COLUMN strata.progress.task IS 'seal, merge, compact, carry (into a newer codebook), discard (nothing but deleted rows), train, calibrate, reclaim, tier (a segment goes to another tier), build (CREATE INDEX and REINDEX); of a table: archive (a version), move (rows between tiers)';
+COMMENT ON COLUMN strata.progress.phase IS 'place: rows are put into lists; write: pages are written; publish: the new segment takes the place of the old ones; sample, cluster: a codebook is trained; query: a calibration; reclaim: pages are freed; archive, move: rows are; sort: a build sorts its rows by list';
+COMMENT ON COLUMN strata.progress.done IS 'rows of the phase that are done (query: sample queries, reclaim: segments); null where a build does not count: in sample, cluster, sort, query';
+COMMENT ON COLUMN strata.progress.total IS 'of how many, an estimate in phase place of a build; null when not known';
 COMMENT ON COLUMN strata.progress.rate IS 'done in a second, since the phase began';
 COMMENT ON COLUMN strata.progress.since IS 'when the task began';
-COMMENT ON COLUMN strata.progress.worker IS 'true: a background worker; false: a session that called a procedure';
+COMMENT ON COLUMN strata.progress.worker IS 'true: a background worker; false: a session that called a procedure or builds an index';
 GRANT SELECT ON strata.progress TO PUBLIC;
 
 CREATE VIEW strata.stat_worker AS

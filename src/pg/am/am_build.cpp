@@ -47,15 +47,43 @@ void build_filled(BuildState* build, IndexBuildResult* result) {
   result->index_tuples = double(built.row_count);
 }
 
+// As strata.progress names it.
+store::Phase shown_phase(BuildPhase phase) {
+  switch (phase) {
+    case BuildPhase::sample:
+      return store::Phase::sample;
+    case BuildPhase::train:
+      return store::Phase::cluster;
+    case BuildPhase::encode:
+      return store::Phase::place;
+    case BuildPhase::sort:
+      return sort_phase;
+    case BuildPhase::write:
+      return store::Phase::write;
+    case BuildPhase::calibrate:
+      return store::Phase::query;
+    case BuildPhase::done:
+      break;
+  }
+  return store::Phase::none;
+}
+
 }  // namespace
 
-void enter_phase(BuildState* build, BuildPhase phase) {
+void enter_phase(BuildState* build, BuildPhase phase, uint64_t row_count) {
   if (build->phase != BuildPhase::done)
     ereport(DEBUG1, (errmsg_internal("index \"%s\", %s: %s", RelationGetRelationName(build->index),
                                      am_build_phase_name(int64(build->phase)), pg_rusage_show(&build->phase_usage))));
   build->phase = phase;
   pg_rusage_init(&build->phase_usage);
-  if (phase != BuildPhase::done) pgstat_progress_update_param(PROGRESS_CREATEIDX_SUBPHASE, int64(phase));
+  if (phase != BuildPhase::done) {
+    // Counts of the phase before stay where nothing is counted, for pg_stat_progress_create_index.
+    bool const counts_rows = phase == BuildPhase::encode || phase == BuildPhase::write;
+    int const slots[] = {PROGRESS_CREATEIDX_SUBPHASE, PROGRESS_CREATEIDX_TUPLES_DONE, PROGRESS_CREATEIDX_TUPLES_TOTAL};
+    int64 const values[] = {int64(phase), 0, int64(row_count)};
+    pgstat_progress_update_multi_param(counts_rows ? lengthof(slots) : 1, slots, values);
+  }
+  note_build_phase(RelationGetRelid(build->index), shown_phase(phase));
 }
 
 IndexBuildResult* am_build(Relation heap, Relation index, IndexInfo* info) {

@@ -219,8 +219,7 @@ uint64_t segment_row_count(Relation index, store::IndexShape const& shape) {
 }
 
 SortedRows load_rows(BuildState* build, store::Manifest const& manifest, store::EpochView const* epoch) {
-  enter_phase(build, BuildPhase::encode);
-  pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_TOTAL, int64(build->row_estimate));
+  enter_phase(build, BuildPhase::encode, build->row_estimate);
   pg_atomic_uint64 row_count;
   pg_atomic_init_u64(&row_count, 0);
   LoadShare share{};

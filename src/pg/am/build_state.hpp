@@ -50,8 +50,9 @@ struct BuildState {
   PGRUsage phase_usage;  // when it began
 };
 
-// Shows that a phase begins, and at DEBUG1 what the last one took. `done`: phase 0 begins.
-void enter_phase(BuildState* build, BuildPhase phase);
+// Shows that a phase begins, and at DEBUG1 what the last one took. `done`: phase 0 begins. `row_count`: how many rows
+// are to come, in phases that count them (encode, write), from 0 on; 0: not known.
+void enter_phase(BuildState* build, BuildPhase phase, uint64_t row_count = 0);
 
 // Creates the frame and, when there are rows enough for one and `trains` allows it, the codebook of the index.
 void build_codebook(BuildState* build, bool trains = true);

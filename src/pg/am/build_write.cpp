@@ -50,8 +50,7 @@ void write_segment(BuildState* build, store::SegmentSpec const& spec, RowReader*
 
 void write_segments(BuildState* build, store::Manifest const& manifest, store::EpochView const* epoch,
                     SortedRows* rows) {
-  enter_phase(build, BuildPhase::write);
-  pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_TOTAL, int64(rows->row_count));
+  enter_phase(build, BuildPhase::write, rows->row_count);
   RowReader reader{build->shape.columns.total_size, rows->sort,
                    MakeSingleTupleTableSlot(rows->shape, &TTSOpsMinimalTuple)};
   int64 done = 0;

@@ -53,10 +53,13 @@ void put_progress(void* context, Progress const& progress) {
   char const* const task = task_name(progress.task);
   char const* const phase = phase_name(progress.phase);
   bool const known = task && phase;
+  bool const counts = known && progress.counts;
+  bool const has_total = counts && progress.total != 0;
   Datum values[] = {
       Int32GetDatum(progress.pid),
       ObjectIdGetDatum(progress.database),
       ObjectIdGetDatum(progress.index),
+      ObjectIdGetDatum(progress.table),
       BoolGetDatum(progress.is_worker),
       task ? CStringGetTextDatum(task) : Datum(0),
       known ? CStringGetTextDatum(phase) : Datum(0),
@@ -65,8 +68,8 @@ void put_progress(void* context, Progress const& progress) {
       TimestampTzGetDatum(progress.task_since),
       TimestampTzGetDatum(progress.phase_since),
   };
-  bool nulls[] = {false,  false,  progress.index == 0,           false, !task,
-                  !known, !known, !known || progress.total == 0, false, !known};
+  bool nulls[] = {false, false, progress.index == 0, progress.table == 0, false, !task, !known, !counts, !has_total,
+                  false, !known};
   tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 }
 

@@ -23,13 +23,22 @@ enum Slot : int {
 };
 static_assert(first_input_slot + progress_inputs_max / 2 <= PGSTAT_NUM_PROGRESS_PARAM);
 
-char const* const task_names[] = {nullptr,   "reclaim", "seal",      "merge", "compact", "carry",
-                                  "discard", "train",   "calibrate", "tier",  "archive", "move"};
-static_assert(lengthof(task_names) == store::task_count + table_task_count);
+// Behind those that CREATE INDEX uses, of which the blocks of its scan are the last. All are 0 when a command starts.
+enum BuildSlot : int {
+  build_slot = 17,  // phase << 32 | index, in one so that nobody reads a phase of another index; 0: none
+  build_since_slot = 18,
+  build_phase_since_slot = 19,
+};
+static_assert(build_slot > PROGRESS_SCAN_BLOCKS_DONE && build_slot > PROGRESS_CREATEIDX_PARTITIONS_DONE);
+static_assert(build_phase_since_slot < PGSTAT_NUM_PROGRESS_PARAM);
+
+char const* const task_names[] = {nullptr, "reclaim",   "seal", "merge",   "compact", "carry", "discard",
+                                  "train", "calibrate", "tier", "archive", "move",    "build"};
+static_assert(lengthof(task_names) == uint32_t(build_task) + 1);
 
 char const* const phase_names[] = {nullptr, "sample",  "cluster", "place",   "write", "publish",
-                                   "query", "reclaim", "mark",    "archive", "move"};
-static_assert(lengthof(phase_names) == store::phase_count + table_task_count);
+                                   "query", "reclaim", "mark",    "archive", "move",  "sort"};
+static_assert(lengthof(phase_names) == uint32_t(sort_phase) + 1);
 
 constexpr char build_point[] = "build";
 
@@ -37,6 +46,10 @@ bool is_worker;
 
 bool is_shown() {
   return MyBEEntry && MyBEEntry->st_progress_command == progress_command;
+}
+
+bool is_shown_as_build() {
+  return MyBEEntry && MyBEEntry->st_progress_command == PROGRESS_COMMAND_CREATE_INDEX;
 }
 
 void show_activity(store::Task task) {
@@ -62,6 +75,44 @@ void wait_when_asked(char const* point) {
   SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, 0, debug_lock_key, 1);
   LockAcquire(&tag, ShareLock, /* sessionLock */ false, /* dontWait */ false);
   LockRelease(&tag, ShareLock, /* sessionLock */ false);
+}
+
+Progress work_of(PgBackendStatus const& status) {
+  int64 const* const values = status.st_progress_param;
+  Progress progress{};
+  progress.index = status.st_progress_command_target;
+  progress.is_worker = values[worker_slot] != 0;
+  progress.task = store::Task(values[task_slot]);
+  progress.phase = store::Phase(values[phase_slot]);
+  progress.counts = true;
+  progress.done = uint64_t(values[done_slot]);
+  progress.total = uint64_t(values[total_slot]);
+  progress.task_since = values[task_since_slot];
+  progress.phase_since = values[phase_since_slot];
+  progress.input_count = uint32_t(Min(values[input_count_slot], int64(progress_inputs_max)));
+  for (uint32_t input = 0; input < progress.input_count; input++) {
+    uint64_t const pair = uint64_t(values[first_input_slot + int(input / 2)]);
+    progress.inputs[input] = uint32_t(input % 2 ? pair : pair >> 32);
+  }
+  return progress;
+}
+
+Progress build_of(PgBackendStatus const& status) {
+  int64 const* const values = status.st_progress_param;
+  Progress progress{};
+  progress.index = Oid(values[build_slot]);
+  progress.table = status.st_progress_command_target;
+  progress.task = build_task;
+  progress.phase = store::Phase(values[build_slot] >> 32);
+  // In the others the counts are those of the phase before, which the server goes on to show.
+  progress.counts = progress.phase == store::Phase::place || progress.phase == store::Phase::write;
+  if (progress.counts) {
+    progress.done = uint64_t(values[PROGRESS_CREATEIDX_TUPLES_DONE]);
+    progress.total = uint64_t(values[PROGRESS_CREATEIDX_TUPLES_TOTAL]);
+  }
+  progress.task_since = values[build_since_slot];
+  progress.phase_since = values[build_phase_since_slot];
+  return progress;
 }
 
 }  // namespace
@@ -133,8 +184,19 @@ void note_build_point() {
   wait_when_asked(build_point);
 }
 
+void note_build_phase(Oid index, store::Phase phase) {
+  if (!is_shown_as_build()) return;
+  TimestampTz const now = GetCurrentTimestamp();
+  bool const goes_on = MyBEEntry->st_progress_param[build_slot] != 0;
+  int const slots[] = {build_slot, build_since_slot, build_phase_since_slot};
+  int64 const values[] = {phase == store::Phase::none ? 0 : int64(uint64_t(phase) << 32 | index),
+                          goes_on ? MyBEEntry->st_progress_param[build_since_slot] : now, now};
+  pgstat_progress_update_multi_param(lengthof(slots), slots, values);
+  wait_when_asked(phase_name(phase));
+}
+
 void note_table_task(char const* name) {
-  for (uint32_t task = store::task_count; task < lengthof(task_names); task++)
+  for (uint32_t task = store::task_count; task < store::task_count + table_task_count; task++)
     if (strcmp(task_names[task], name) == 0) note_task(store::Task(task), nullptr, 0);
 }
 
@@ -142,24 +204,13 @@ void visit_progress(void (*fn)(void* context, Progress const& progress), void* c
   int const count = pgstat_fetch_stat_numbackends();
   for (int i = 1; i <= count; i++) {
     PgBackendStatus const* const status = backend_status(i);
-    if (!status || status->st_procpid == 0 || status->st_progress_command != progress_command) continue;
-    int64 const* const values = status->st_progress_param;
-    Progress progress{};
+    if (!status || status->st_procpid == 0) continue;
+    bool const is_build =
+        status->st_progress_command == PROGRESS_COMMAND_CREATE_INDEX && status->st_progress_param[build_slot] != 0;
+    if (!is_build && status->st_progress_command != progress_command) continue;
+    Progress progress = is_build ? build_of(*status) : work_of(*status);
     progress.pid = status->st_procpid;
     progress.database = status->st_databaseid;
-    progress.index = status->st_progress_command_target;
-    progress.is_worker = values[worker_slot] != 0;
-    progress.task = store::Task(values[task_slot]);
-    progress.phase = store::Phase(values[phase_slot]);
-    progress.done = uint64_t(values[done_slot]);
-    progress.total = uint64_t(values[total_slot]);
-    progress.task_since = values[task_since_slot];
-    progress.phase_since = values[phase_since_slot];
-    progress.input_count = uint32_t(Min(values[input_count_slot], int64(progress_inputs_max)));
-    for (uint32_t input = 0; input < progress.input_count; input++) {
-      uint64_t const pair = uint64_t(values[first_input_slot + int(input / 2)]);
-      progress.inputs[input] = uint32_t(input % 2 ? pair : pair >> 32);
-    }
     fn(context, progress);
   }
 }

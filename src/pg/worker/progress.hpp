@@ -1,6 +1,7 @@
 // What a worker, or a procedure that maintains an index, is doing: kept where the server keeps the progress of its own
 // commands, in the status of the backend. That needs no shared memory of ours, so it works without preload, and it
-// vanishes with the process or its error. The command has a number that none of the server's views asks for.
+// vanishes with the process or its error. The command has a number that none of the server's views asks for. CREATE
+// INDEX and REINDEX show the server's own command, and what that has no place for in parameters that it leaves free.
 #pragma once
 #include "pg/postgres.hpp"
 
@@ -14,9 +15,11 @@ struct Progress {
   int pid;
   Oid database;
   Oid index;  // or a table; 0: a worker between two of them
+  Oid table;  // of a build, whose index others may not see yet; else 0
   bool is_worker;
   store::Task task;
   store::Phase phase;
+  bool counts;    // false: done and total are unknown
   uint64_t done;  // rows, total 0: unknown
   uint64_t total;
   TimestampTz task_since;  // or since when it is idle
@@ -29,6 +32,9 @@ struct Progress {
 constexpr uint32_t table_task_count = 2;
 constexpr auto archive_phase = store::Phase(store::phase_count);
 constexpr auto move_phase = store::Phase(store::phase_count + 1);
+// CREATE INDEX and REINDEX, and the one phase that only they have.
+constexpr auto build_task = store::Task(store::task_count + table_task_count);
+constexpr auto sort_phase = store::Phase(store::phase_count + table_task_count);
 
 // From now on note_task() and note_phase() of this process are shown, for `index`, which may be a table. Not for
 // processes that show a command of the server, as VACUUM and CREATE INDEX do. Ends by end_progress() or an error.
@@ -42,6 +48,11 @@ constexpr uint32 debug_lock_key = 5354;
 void note_task(store::Task task, ObjectId const* inputs, uint32_t count);
 void note_phase(store::Phase phase, uint64_t done, uint64_t total);
 void note_build_point();
+// A phase of the build of `index` begins, or ends the last one (none). Shown, and a point where tests stop it, in
+// processes whose command is CREATE INDEX or REINDEX; nothing happens under another one: an import has its own display,
+// VACUUM FULL that of the server. Rows of place and write are those that the command counts, set to 0 before the phase
+// begins.
+void note_build_phase(Oid index, store::Phase phase);
 // A task on a table, by its name.
 void note_table_task(char const* name);
 
