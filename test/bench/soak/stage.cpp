@@ -234,7 +234,7 @@ void vacuum_loop(Stage& stage) {
 
 void watch_loop(Stage& stage) {
   Connection connection(stage.dsn, stage.database);
-  connection.prepare("look", "SELECT 1 FROM strata.progress LIMIT 1");
+  connection.prepare("look", "SELECT 1 FROM strata.progress WHERE task <> 'build' LIMIT 1");
   Stopwatch watch;
   while (!stage.stop) {
     if (!stage.is_on_turn) {
