@@ -80,11 +80,13 @@ FAISS and OpenBLAS (serial) as static libraries, GoogleTest, and PostgreSQL 15 o
 
 pg_major() { "$1" --version | sed -E 's/^PostgreSQL ([0-9]+).*/\1/'; }
 
-# A pg_config that belongs to a complete PostgreSQL: server programs and what extensions are built with.
+# A pg_config that belongs to a complete PostgreSQL: server programs and what extensions are built with. Debian's client
+# package has the makefiles of that already, but not the header files.
 pg_is_complete() {
   local bin
   [ -x "$1" ] || return 1
-  bin=$("$1" --bindir) && [ -x "$bin/postgres" ] && [ -x "$bin/initdb" ] && [ -f "$("$1" --pgxs)" ]
+  bin=$("$1" --bindir) && [ -x "$bin/postgres" ] && [ -x "$bin/initdb" ] && [ -f "$("$1" --pgxs)" ] &&
+    [ -f "$("$1" --includedir-server)/postgres.h" ]
 }
 
 pg_is_supported() {
