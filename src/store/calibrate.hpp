@@ -1,6 +1,7 @@
 // Calibration of the stop rule: rows of the index play queries, a search over all lists gives their true neighbours (by
-// second-stage codes), and the policy learns what a search sees on its way to them. Kept as an object of its own, since
-// the codebook is older than the segments it is used on, and both change at their own pace.
+// second-stage codes), and the policy learns what a search sees on its way to them. The first queries also tell how far
+// it is worth while to go: the others stop there, and for the work of a few hundred there are thousands. Kept as an
+// object of its own, since the codebook is older than the segments it is used on, and both change at their own pace.
 #pragma once
 #include <algorithm>
 
@@ -14,22 +15,30 @@ namespace strata::store {
 struct CalibrateResult {
   ObjectId calibration;  // none when there was nothing to calibrate
   uint32_t query_count;
+  uint64_t code_count;  // first-stage codes scanned
 };
 
 namespace detail {
 
 // At k = 1 a query is a hit or a miss: of 1,000, thresholds for 0.95 came out between .938 and .964, of 2,500 between
 // .946 and .953. More would take more memory than time.
-constexpr uint32_t calibration_query_max = 2500;
-constexpr uint32_t calibration_query_min = 250;
+constexpr uint32_t calibration_query_max = 4000;
+// Those that see all lists. A hundred did as well; of fewer it is luck how deep the others go.
+constexpr uint32_t calibration_whole_count = 128;
+// The work is that of so many queries through all lists.
+constexpr uint32_t calibration_work_query_max = 2500;
+constexpr uint32_t calibration_work_query_min = 250;
 
-// One query through all lists, nearest first.
+// One query through lists, nearest first, until the trainer has seen enough.
 template <Pager P>
 Status calibrate_query(P& pager, Search& search, policy::StopTrainer& trainer) {
-  if (Status status = order_lists(pager, search, search.order.count); !status.ok()) return status;
+  constexpr uint32_t near_lists = 100;  // most queries that end early do not come farther
   search.target = policy::stop_k_max + 1;
   trainer.begin_query();
-  while (search.probed < search.order.count) {
+  while (search.probed < search.order.count && !trainer.saw_enough()) {
+    if (search.probed == search.order_sorted)
+      if (Status status = order_lists(pager, search, search.probed ? search.order.count : near_lists); !status.ok())
+        return status;
     ListRank const rank = search.order[search.probed];
     uint32_t const before = search.scores.count;
     if (Status status = probe_next(pager, search); !status.ok()) return status;
@@ -41,7 +50,8 @@ Status calibrate_query(P& pager, Search& search, policy::StopTrainer& trainer) {
     search.candidates.count = 0;
     search.scores.count = 0;
   }
-  trainer.end_query();
+  bool const knows_next = search.probed < search.order_sorted;
+  trainer.end_query(knows_next ? tracked(search, search.order[search.probed].key) : infinity);
   pager.check_interrupts();
   return {};
 }
@@ -53,10 +63,13 @@ struct Calibration {
   uint64_t listed_rows;     // ranked rows of segments under the epoch
   uint64_t listed_deleted;  // deleted ones of these
   double listed_residual2;  // their mean squared residual
+  uint64_t code_count;      // scanned by queries
   uint64_t scanned_rows;    // ranked rows of all segments with lists
   float* vector;            // float[dim], a query
   float* z;                 // two times padded_dim
   std::byte* refine;
+  uint32_t list_count;     // of the epoch
+  Array<uint64_t> askers;  // listed rows that were queries
   // The segment that queries are drawn from now, and the rows of those before it.
   uint32_t object_at;
   uint64_t rows_before;
@@ -161,7 +174,7 @@ Status read_query(P& pager, Calibration& work, uint32_t row) {
   return {};
 }
 
-// Takes listed row `at` through all lists.
+// Takes listed row `at` through the lists.
 template <Pager P>
 Status run_query(P& pager, Calibration& work, uint64_t at, policy::StopTrainer& trainer) {
   uint32_t const row = uint32_t(at - work.rows_before);
@@ -175,24 +188,38 @@ Status run_query(P& pager, Calibration& work, uint64_t at, policy::StopTrainer& 
   for (uint32_t source = 0; source < search->sources.count; source++)
     if (search->sources[source].object->disk.id == segment) search->skip_source = source;
   search->skip_row = row;
-  search->model_lists = work.manifest.find(work.epoch)->disk.list_count;
+  search->model_lists = work.list_count;
   status = calibrate_query(pager, *search, trainer);
+  work.code_count += search->counters.code_count;
   release_search(pager, search);
   return status;
 }
 
+template <Pager P>
+void rewind(P& pager, Calibration& work) {
+  if (work.frame.mean) pager.release(const_cast<float*>(work.frame.mean));
+  work.frame.mean = nullptr;
+  work.object_at = 0;
+  work.rows_before = 0;
+}
+
 // Queries are spread evenly over the rows, which lie in the order of segments and lists: all regions of the data have
-// their share, which makes the mean recall of a sample vary less than that of rows drawn freely.
+// their share, which makes the mean recall of a sample vary less than that of rows drawn freely. Rows that were queries
+// in an earlier run are passed over.
 template <Pager P>
 Status run_queries(P& pager, Calibration& work, uint32_t query_count, policy::StopTrainer& trainer) {
-  Random random(work.shape.seed ^ work.manifest.meta.generation);
+  uint32_t const asked = work.askers.count, total = asked + query_count;
+  Random random((work.shape.seed ^ work.manifest.meta.generation) + asked);
   double const stride = double(work.listed_rows) / query_count, start = random.unit() * stride;
   uint64_t next = 0;
+  rewind(pager, work);
+  std::sort(work.askers.begin(), work.askers.end());
   for (uint32_t query = 0; query < query_count; query++) {
-    pager.note_phase(Phase::query, query, query_count);
+    pager.note_phase(Phase::query, asked + query, total);
     uint64_t at = uint64_t(start + query * stride);
     bool can = false;
     for (at = at < next ? next : at; at < work.listed_rows; at++) {
+      if (std::binary_search(work.askers.items, work.askers.items + asked, at)) continue;
       Status status = find_segment(pager, work, at);
       if (status.ok()) status = can_ask(pager, work, uint32_t(at - work.rows_before), &can);
       if (!status.ok()) return status;
@@ -201,28 +228,62 @@ Status run_queries(P& pager, Calibration& work, uint32_t query_count, policy::St
     if (!can) break;
     next = at + 1;
     if (Status status = run_query(pager, work, at, trainer); !status.ok()) return status;
+    work.askers.push(pager, at);
   }
   return {};
 }
 
+// First queries through all lists, then others as far as these say, for the work of `work_query_count` of the first
+// kind. So few tell the mean depth badly, and it was chosen by them: half of the others tell how many more fit.
 template <Pager P>
-Status calibrate_epoch(P& pager, Calibration& work, uint32_t query_count, CalibrateResult* result) {
-  uint32_t const list_count = work.manifest.find(work.epoch)->disk.list_count;
-  void* memory = pager.allocate(policy::StopTrainer::memory_size(query_count, list_count));
-  policy::StopTrainer trainer(query_count, list_count, memory);
-  work.vector = static_cast<float*>(pager.allocate(size_t(work.shape.dim) * sizeof(float)));
-  work.z = static_cast<float*>(pager.allocate(size_t(work.shape.padded_dim) * 2 * sizeof(float)));
-  work.refine = static_cast<std::byte*>(pager.allocate(work.shape.code_size));
-  work.header = static_cast<ObjectHeaderDisk*>(pager.allocate(sizeof(ObjectHeaderDisk)));
-  auto* model = static_cast<policy::StopModelDisk*>(pager.allocate(sizeof(policy::StopModelDisk)));
-  Status status = run_queries(pager, work, query_count, trainer);
+Status ask_all(P& pager, Calibration& work, uint32_t work_query_count, policy::StopTrainer& trainer) {
+  Status status = run_queries(pager, work, std::min(calibration_whole_count, work_query_count), trainer);
+  uint32_t const whole = trainer.query_count(), wanted = calibration_query_max - whole;
+  if (!status.ok() || whole == 0 || whole >= work_query_count) return status;
+  double const whole_codes = double(work.code_count) / whole, codes = whole_codes * work_query_count;
+  constexpr double planned_share = 0.6;  // of the work that is left; depths may come out twice as large
+  double const lists = double(work.list_count) * (work_query_count - whole);
+  double const depth = trainer.learn_depth(planned_share * lists / wanted);
+  double const share = depth > 0 ? std::min(depth / work.list_count, 1.0) : 1.0;
+  double mean = whole_codes * share;
+  for (uint32_t part : {2, 1}) {
+    double const fit = (codes - double(work.code_count)) / mean;
+    uint32_t const before = trainer.query_count(), left = calibration_query_max - before;
+    uint32_t const count = (fit < left ? uint32_t(std::max(fit, 0.0)) : left) / part;
+    uint64_t const scanned = work.code_count;
+    if (status.ok() && count > 0) status = run_queries(pager, work, count, trainer);
+    if (trainer.query_count() > before) mean = double(work.code_count - scanned) / (trainer.query_count() - before);
+  }
+  return status;
+}
+
+template <Pager P>
+Status ask_and_train(P& pager, Calibration& work, uint32_t work_query_count, policy::StopTrainer& trainer,
+                     policy::StopModelDisk* model, CalibrateResult* result) {
+  Status status = ask_all(pager, work, work_query_count, trainer);
   policy::StopTrainOptions options;
   options.row_count = double(work.scanned_rows);
   // Too few rows for any k is no error: searches do without a model.
   if (status.ok() && trainer.train(options, *model).ok())
     status = write_calibration(pager, work, *model, &result->calibration);
   result->query_count = trainer.query_count();
-  if (work.frame.mean) pager.release(const_cast<float*>(work.frame.mean));
+  result->code_count = work.code_count;
+  return status;
+}
+
+template <Pager P>
+Status calibrate_epoch(P& pager, Calibration& work, uint32_t work_query_count, CalibrateResult* result) {
+  work.list_count = work.manifest.find(work.epoch)->disk.list_count;
+  void* memory = pager.allocate(policy::StopTrainer::memory_size(calibration_query_max, work.list_count));
+  policy::StopTrainer trainer(calibration_query_max, work.list_count, memory);
+  work.vector = static_cast<float*>(pager.allocate(size_t(work.shape.dim) * sizeof(float)));
+  work.z = static_cast<float*>(pager.allocate(size_t(work.shape.padded_dim) * 2 * sizeof(float)));
+  work.refine = static_cast<std::byte*>(pager.allocate(work.shape.code_size));
+  work.header = static_cast<ObjectHeaderDisk*>(pager.allocate(sizeof(ObjectHeaderDisk)));
+  auto* model = static_cast<policy::StopModelDisk*>(pager.allocate(sizeof(policy::StopModelDisk)));
+  Status const status = ask_and_train(pager, work, work_query_count, trainer, model, result);
+  rewind(pager, work);
+  if (work.askers.items) pager.release(work.askers.items);
   for (void* part : {static_cast<void*>(model), static_cast<void*>(work.header), static_cast<void*>(work.refine),
                      static_cast<void*>(work.z), static_cast<void*>(work.vector), memory})
     pager.release(part);
@@ -249,15 +310,15 @@ Status count_listed_rows(P& pager, Calibration& work) {
 
 }  // namespace detail
 
-// Queries that a calibration of so many rows in lists takes.
-inline uint32_t calibration_query_count(uint64_t listed_rows, uint64_t work_max) {
+// Codes that a calibration of so many rows in lists scans, at the most but for the chance in how far its queries go.
+inline uint64_t calibration_code_count(uint64_t listed_rows, uint64_t work_max) {
   using namespace detail;
-  uint64_t const wanted = listed_rows ? work_max / listed_rows : calibration_query_max;
-  return uint32_t(std::clamp<uint64_t>(wanted, calibration_query_min, calibration_query_max));
+  uint64_t const queries = listed_rows ? work_max / listed_rows : calibration_work_query_max;
+  return listed_rows * std::clamp<uint64_t>(queries, calibration_work_query_min, calibration_work_query_max);
 }
 
-// Calibrates the codebook in force on the segments that use it. Requires LockName::merge. Costs about as many scans of
-// all first-stage codes as it takes queries (250 to 2,500); `work_max` bounds the number of codes scanned within that.
+// Calibrates the codebook in force on the segments that use it. Requires LockName::merge. Costs about as much as 250 to
+// 2,500 scans of all first-stage codes; `work_max` bounds the number of codes scanned within that.
 template <Pager P>
 Status calibrate(P& pager, uint64_t work_max, CalibrateResult* result) {
   *result = CalibrateResult{};
@@ -268,8 +329,8 @@ Status calibrate(P& pager, uint64_t work_max, CalibrateResult* result) {
   work.epoch = ObjectId(work.manifest.header.epoch);
   Status status = detail::count_listed_rows(pager, work);
   if (status.ok() && work.epoch != ObjectId::none && work.listed_rows > policy::stop_k_max) {
-    uint32_t const query_count = calibration_query_count(work.listed_rows, work_max);
-    status = detail::calibrate_epoch(pager, work, query_count, result);
+    uint64_t const queries = calibration_code_count(work.listed_rows, work_max) / work.listed_rows;
+    status = detail::calibrate_epoch(pager, work, uint32_t(queries), result);
   }
   release_manifest(pager, &work.manifest);
   return status;

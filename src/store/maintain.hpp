@@ -267,7 +267,7 @@ inline bool calibration_is_due(IndexFacts const& facts, MaintainOptions const& o
   calibration.new_row_count = facts.rows_since_calibrated;
   calibration.mean_residual2 = facts.listed_residual2;
   calibration.calibrated_mean_residual2 = facts.calibrated_residual2;
-  calibration.code_count = facts.listed_rows * calibration_query_count(facts.listed_rows, options.calibration_work_max);
+  calibration.code_count = calibration_code_count(facts.listed_rows, options.calibration_work_max);
   calibration.at_rest = at_rest;
   return policy::calibration_is_due(calibration);
 }

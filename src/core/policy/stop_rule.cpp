@@ -19,14 +19,6 @@ float root_ratio(float a, float b) {
   return std::sqrt(a / b);
 }
 
-float weighted_sum(StopBucketDisk const& bucket, float const* x) {
-  float sum = bucket.weights[stop_feature_count];
-  for (uint32_t i = 0; i < stop_feature_count; ++i) {
-    sum += bucket.weights[i] * ((x[i] - bucket.means[i]) * bucket.scales[i]);
-  }
-  return sum;
-}
-
 double logit(double p) {
   return std::log(p / (1.0 - p));
 }
@@ -92,6 +84,14 @@ StopPlan patience_plan(double recall_target) {
 }
 
 }  // namespace
+
+float stop_score(StopBucketDisk const& bucket, float const* x) {
+  float sum = bucket.weights[stop_feature_count];
+  for (uint32_t i = 0; i < stop_feature_count; ++i) {
+    sum += bucket.weights[i] * ((x[i] - bucket.means[i]) * bucket.scales[i]);
+  }
+  return sum;
+}
 
 void StopTracker::start(float first_key) {
   first_key_ = first_key;
@@ -181,9 +181,9 @@ bool should_stop(StopPlan const& plan, StopTracker const& tracker) {
   if (plan.kind == StopPlan::Kind::patience) return tracker.unchanged() >= plan.limit - rounding;
   float x[stop_feature_count];
   tracker.features(x);
-  float low = weighted_sum(*plan.low, x) - plan.low_threshold;
+  float low = stop_score(*plan.low, x) - plan.low_threshold;
   if (plan.share == 0.0f) return low >= 0.0f;
-  return mix(low, weighted_sum(*plan.high, x) - plan.high_threshold, plan.share) >= 0.0f;
+  return mix(low, stop_score(*plan.high, x) - plan.high_threshold, plan.share) >= 0.0f;
 }
 
 float tau_scale(StopModelDisk const* model, double row_count) {
@@ -197,7 +197,7 @@ double predicted_recall(StopPlan const& plan, StopTracker const& tracker) {
   if (plan.kind != StopPlan::Kind::model || !tracker.full()) return -1.0;
   float x[stop_feature_count];
   tracker.features(x);
-  double sum = mix(weighted_sum(*plan.low, x), weighted_sum(*plan.high, x), plan.share);
+  double sum = mix(stop_score(*plan.low, x), stop_score(*plan.high, x), plan.share);
   return 1.0 / (1.0 + std::exp(-sum));
 }
 

@@ -58,6 +58,9 @@ class StopTracker {
   float ring_[ring_size];  // where tau changed, in the later half of the progress
 };
 
+// What thresholds are compared with, from the features of a tracker.
+float stop_score(StopBucketDisk const& bucket, float const* x);
+
 // How a search stops.
 struct StopPlan {
   enum class Kind : uint8_t { model, probes, patience };

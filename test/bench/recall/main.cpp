@@ -315,8 +315,10 @@ int run(Options const& options) {
   print_table(options, index, data.queries, number_of, live, truth);
   for (uint64_t i = 0; i < options.calibrations; i++) {
     clock_t const start = clock();
-    index.calibrate(options.work ? options.work * 1000 * 1000 : store::MaintainOptions{}.calibration_work_max);
-    std::printf("# calibrated again in %.2f s of processor time\n", double(clock() - start) / CLOCKS_PER_SEC);
+    store::CalibrateResult const calibrated =
+        index.calibrate(options.work ? options.work * 1000 * 1000 : store::MaintainOptions{}.calibration_work_max);
+    std::printf("# calibrated again in %.2f s of processor time, %u queries, %.1f million codes\n",
+                double(clock() - start) / CLOCKS_PER_SEC, calibrated.query_count, double(calibrated.code_count) * 1e-6);
     print_table(options, index, data.queries, number_of, live, truth);
   }
   return 0;

@@ -103,9 +103,10 @@ void MemoryIndex::flush() {
   locked([&] { check(store::flush(pager_, &result)); });
 }
 
-void MemoryIndex::calibrate(uint64_t work_max) {
+store::CalibrateResult MemoryIndex::calibrate(uint64_t work_max) {
   store::CalibrateResult result{};
   locked([&] { check(store::calibrate(pager_, work_max, &result)); });
+  return result;
 }
 
 double MemoryIndex::score(float const* query, uint64_t row) const {

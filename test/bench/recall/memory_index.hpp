@@ -60,7 +60,7 @@ class MemoryIndex {
   uint32_t maintain(store::MaintainOptions const& options = {}, uint32_t steps = 1000);
   void train();  // a codebook, though none be due
   void flush();
-  void calibrate(uint64_t work_max);  // with another sample of rows each time
+  store::CalibrateResult calibrate(uint64_t work_max);  // with another sample of rows each time
 
   // Row numbers, nearest first, as a scan of the server emits them: exact distances, strict order.
   void search(float const* query, uint32_t k, store::SearchOptions const& options, std::vector<int64_t>* ids,

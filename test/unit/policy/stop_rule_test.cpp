@@ -164,19 +164,27 @@ class StopRule : public ::testing::Test {
     delete world_;
   }
 
+  // Takes a row through its lists, as far as the trainer wants. Returns how many these are.
+  static size_t ask(StopTrainer& trainer, Walk const& walk) {
+    size_t i = 0;
+    trainer.begin_query();
+    for (; i < walk.keys.size() && !trainer.saw_enough(); ++i) {
+      trainer.add_list(walk.keys[i], walk.weight, walk.distances[i].data(), walk.distances[i].size());
+    }
+    trainer.end_query(i < walk.keys.size() ? walk.keys[i] : infinity);
+    return i;
+  }
+
+  static Walk walk_of_sample(uint32_t q, uint32_t cut) {
+    uint32_t row = World::trained_row_count + q * ((World::row_count - World::trained_row_count) / sample_count);
+    return Walk(*world_, world_->row(row), row, cut);
+  }
+
   // By rows as queries, as an index does it.
   static StopModelDisk trained(uint32_t cut) {
     std::vector<uint64_t> memory(StopTrainer::memory_size(sample_count, world_->list_count) / 8 + 1);
     StopTrainer trainer(sample_count, world_->list_count, memory.data());
-    for (uint32_t q = 0; q < sample_count; ++q) {
-      uint32_t row = World::trained_row_count + q * ((World::row_count - World::trained_row_count) / sample_count);
-      Walk walk(*world_, world_->row(row), row, cut);
-      trainer.begin_query();
-      for (size_t i = 0; i < walk.keys.size(); ++i) {
-        trainer.add_list(walk.keys[i], walk.weight, walk.distances[i].data(), walk.distances[i].size());
-      }
-      trainer.end_query();
-    }
+    for (uint32_t q = 0; q < sample_count; ++q) ask(trainer, walk_of_sample(q, cut));
     StopModelDisk model;
     EXPECT_TRUE(trainer.train({}, model).ok());
     return model;
@@ -274,6 +282,63 @@ TEST_F(StopRule, TrainingOnSegmentsGivesTheSameModel) {
   StopModelDisk cut = trained(3);
   Mean mean = run(plan_stop(&cut, 0.95, 10), 10);
   EXPECT_NEAR(mean.recall, 0.95, 0.02);
+}
+
+// What the nearest `list_count` lists of a walk hold of the k nearest rows.
+double found_in(Walk const& walk, size_t list_count, uint32_t k) {
+  std::vector<float> all;
+  for (auto const& list : walk.distances) all.insert(all.end(), list.begin(), list.end());
+  std::nth_element(all.begin(), all.begin() + (k - 1), all.end());
+  uint32_t found = 0;
+  for (size_t i = 0; i < list_count; ++i) {
+    for (float d : walk.distances[i]) found += d <= all[k - 1];
+  }
+  return std::min(1.0, static_cast<double>(found) / k);
+}
+
+TEST_F(StopRule, QueriesThatEndEarlyTeachTheSame) {
+  constexpr uint32_t whole_count = 128;
+  for (uint32_t cut : {1U, 3U}) {
+    std::vector<uint64_t> memory(StopTrainer::memory_size(sample_count, world_->list_count) / 8 + 1);
+    StopTrainer trainer(sample_count, world_->list_count, memory.data());
+    double expected = 0.0, lists = 0.0, lost[3] = {};
+    for (uint32_t q = 0; q < sample_count; ++q) {
+      if (q == whole_count) expected = trainer.learn_depth(0.0);
+      Walk const walk = walk_of_sample((q * 77) % sample_count, cut);
+      size_t const seen = ask(trainer, walk);
+      if (q < whole_count) {
+        EXPECT_EQ(seen, walk.keys.size());
+        continue;
+      }
+      double const count = sample_count - whole_count;
+      lists += static_cast<double>(seen) * walk.weight / count;
+      for (uint32_t b = 0; b < 3; ++b) lost[b] += (1.0 - found_in(walk, seen, stop_k_values[b])) / count;
+    }
+    EXPECT_LT(lists, 0.75 * world_->list_count);
+    EXPECT_NEAR(lists / expected, 1.0, 0.25);
+    for (double part : lost) EXPECT_LT(part, 0.003);
+    StopModelDisk model;
+    ASSERT_TRUE(trainer.train({}, model).ok());
+    ASSERT_TRUE(check_stop_model(model).ok());
+    EXPECT_EQ(model.query_count, sample_count);
+    StopModelDisk const all = trained(cut);
+    for (uint32_t k : {1U, 10U, 100U}) {
+      for (double target : {0.9, 0.95, 0.99}) {
+        Mean const early = run(plan_stop(&model, target, k), k), whole = run(plan_stop(&all, target, k), k);
+        EXPECT_NEAR(early.recall, whole.recall, 0.01) << k << " " << target;
+        EXPECT_NEAR(early.lists / whole.lists, 1.0, 0.15) << k << " " << target;
+      }
+    }
+  }
+}
+
+TEST_F(StopRule, QueriesGoDeeperWhereThatIsWanted) {
+  std::vector<uint64_t> memory(StopTrainer::memory_size(sample_count, world_->list_count) / 8 + 1);
+  StopTrainer trainer(sample_count, world_->list_count, memory.data());
+  for (uint32_t q = 0; q < 200; ++q) ask(trainer, walk_of_sample(q, 1));
+  double const least = trainer.learn_depth(0.0), most = trainer.learn_depth(1e9);
+  EXPECT_GT(most, 1.05 * least);
+  EXPECT_NEAR(trainer.learn_depth(0.5 * (least + most)), 0.5 * (least + most), 0.05 * most);
 }
 
 TEST_F(StopRule, PredictionsAreCalibrated) {
@@ -456,6 +521,52 @@ TEST(StopTrainer, NeedsEnoughQueriesAndRows) {
   EXPECT_EQ(plan_stop(&model, 0.95, 100).low, &model.buckets[1]);
   // Where the neighbours are says nothing about where the lists are: only seeing nearly all of them will do.
   EXPECT_GT(expected_lists(&model, 0.99, 10, 10), 8.0);
+}
+
+// Ten rows a list, at distances that have nothing to do with the lists.
+void ask_random(StopTrainer& trainer, Random& random, uint32_t list_count) {
+  trainer.begin_query();
+  for (uint32_t list = 0; list < list_count && !trainer.saw_enough(); ++list) {
+    float distances[10];
+    for (float& d : distances) d = static_cast<float>(random.unit());
+    trainer.add_list(1.0f + static_cast<float>(list), 1.0f, distances, 10);
+  }
+  trainer.end_query();
+}
+
+TEST(StopTrainer, DepthIsLearnedFromEnoughQueriesOnly) {
+  constexpr uint32_t list_count = 20;
+  std::vector<uint64_t> memory(StopTrainer::memory_size(40, list_count) / 8 + 1);
+  Random random(2);
+  StopTrainer trainer(40, list_count, memory.data());
+  EXPECT_EQ(trainer.learn_depth(0.0), 0.0);
+  for (int q = 0; q < 19; ++q) ask_random(trainer, random, list_count);
+  EXPECT_EQ(trainer.learn_depth(0.0), 0.0);
+  EXPECT_FALSE(trainer.saw_enough());
+  ask_random(trainer, random, list_count);
+  EXPECT_NEAR(trainer.learn_depth(0.0), list_count, 1.0);  // neighbours lie anywhere
+  StopTrainer few(40, list_count, memory.data());
+  for (int q = 0; q < 40; ++q) ask_random(few, random, 5);
+  EXPECT_EQ(few.learn_depth(0.0), 0.0);  // 50 rows have no hundred neighbours
+  StopModelDisk model;
+  ASSERT_TRUE(few.train({}, model).ok());
+  EXPECT_EQ(model.buckets[1].query_count, 40U);
+}
+
+TEST(StopTrainer, TakesNoMoreQueriesThanFitItsMemory) {
+  size_t const size = StopTrainer::memory_size(1000000, 5000);
+  EXPECT_LE(size, size_t{64} << 20);
+  EXPECT_GT(size, StopTrainer::memory_size(1000, 5000));
+  std::vector<uint64_t> memory(size / 8 + 1);
+  StopTrainer trainer(1000000, 5000, memory.data());
+  Random random(3);
+  uint32_t asked = 0;
+  while (trainer.query_count() == asked && asked < 1000000) {
+    ask_random(trainer, random, 11);
+    ++asked;
+  }
+  EXPECT_EQ(trainer.query_count(), asked - 1);
+  EXPECT_GT(asked, 10000U);
 }
 
 TEST(StopTrainer, SurvivesMoreWeightThanAnnouncedAndDuplicates) {
