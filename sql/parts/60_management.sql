@@ -3,7 +3,7 @@
 
 CREATE FUNCTION strata.list_segments(
     index regclass, OUT index_oid oid, OUT id bigint, OUT kind text, OUT state text, OUT rows bigint,
-    OUT deleted_rows bigint, OUT bytes bigint, OUT lists int, OUT epoch bigint, OUT frame bigint, OUT lane int,
+    OUT deleted_rows bigint, OUT bytes bigint, OUT lists int, OUT spill boolean, OUT epoch bigint, OUT frame bigint, OUT lane int,
     OUT tier text, OUT merges int, OUT hits bigint, OUT bloom_bits bigint, OUT bloom_false_positive_rate float8,
     OUT created_at timestamptz, OUT retired_xid xid8, OUT why_not_merged text,
     OUT attributes jsonb)
@@ -14,7 +14,7 @@ COMMENT ON FUNCTION strata.list_segments(regclass) IS
 
 CREATE VIEW strata.segments AS
   SELECT i.indrelid::regclass AS "table", i.indexrelid::regclass AS index, s.id, s.kind, s.state, s.rows,
-         s.deleted_rows, s.bytes, s.lists, s.epoch, s.frame, s.lane, s.tier, s.merges, s.hits, s.bloom_bits,
+         s.deleted_rows, s.bytes, s.lists, s.spill, s.epoch, s.frame, s.lane, s.tier, s.merges, s.hits, s.bloom_bits,
          s.bloom_false_positive_rate, s.created_at, s.retired_xid, s.why_not_merged, s.attributes
   FROM pg_catalog.pg_index i
   JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid AND c.relkind = 'i'
@@ -31,6 +31,7 @@ COMMENT ON COLUMN strata.segments.rows IS 'entries, deleted ones included';
 COMMENT ON COLUMN strata.segments.deleted_rows IS 'entries that VACUUM marked as deleted';
 COMMENT ON COLUMN strata.segments.bytes IS 'size of its pages';
 COMMENT ON COLUMN strata.segments.lists IS 'inverted lists; 0: scanned flat';
+COMMENT ON COLUMN strata.segments.spill IS 'of a codebook, and of what has its lists: whether every row lies in a second list, too (index option spill)';
 COMMENT ON COLUMN strata.segments.epoch IS 'id of the codebook of its lists';
 COMMENT ON COLUMN strata.segments.frame IS 'id of the frame of its codes';
 COMMENT ON COLUMN strata.segments.lane IS 'which inserting sessions append to a growing segment';

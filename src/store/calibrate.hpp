@@ -45,8 +45,7 @@ Status calibrate_query(P& pager, Search& search, policy::StopTrainer& trainer) {
     for (uint32_t i = before; i < search.scores.count; i++) search.scores[i] = tracked(search, search.scores[i]);
     float const weight = list_weight(search, rank.epoch);
     trainer.add_list(tracked(search, rank.key), weight, search.scores.items + before, search.scores.count - before);
-    search.runs.count = 0;
-    search.bounds.count = 0;
+    forget_runs(pager, search);
     search.candidates.count = 0;
     search.scores.count = 0;
   }

@@ -6,6 +6,7 @@
 #include "core/policy/stop_model.hpp"
 #include "core/sets/bloom.hpp"
 #include "store/check_columns.hpp"
+#include "store/check_spill.hpp"
 #include "store/row_source.hpp"
 
 namespace strata::store {
@@ -204,31 +205,18 @@ Status check_deleted(P& pager, IndexShape const& shape, RowSource& source, uint6
   }
 }
 
+// The lists of a segment.
 template <Pager P>
-Status check_directory(P& pager, ManifestObject const& object, ObjectHeaderDisk const& header,
-                       Manifest const& manifest) {
-  if (object.disk.epoch == 0) return {};
+Status check_lists(P& pager, ManifestObject const& object, ObjectHeaderDisk const& header, Manifest const& manifest) {
+  if (object.disk.epoch == 0) return check_spill(pager, object, header, false);
   ManifestObject const* epoch = manifest.find(ObjectId(object.disk.epoch));
   if (!epoch || epoch->disk.list_count != object.disk.list_count)
     return corrupt("segment names an epoch of another size", object.disk.id);
-  StreamCursor cursor{};
-  Status status =
-      open_stream(pager, object, header, StreamKind::directory, sizeof(format::DirectoryEntryDisk), &cursor);
-  uint32_t previous = 0;
-  for (uint32_t list = 0; list <= object.disk.list_count && status.ok(); list++) {
-    std::byte const* bytes;
-    status = next_bytes(pager, object, cursor, uint64_t(list) * sizeof(format::DirectoryEntryDisk),
-                        sizeof(format::DirectoryEntryDisk), &bytes);
-    if (!status.ok()) break;
-    format::DirectoryEntryDisk entry;
-    std::memcpy(&entry, bytes, sizeof entry);
-    bool last = list == object.disk.list_count;
-    if (entry.first_row < previous || entry.first_row > header.ranked_count || (list == 0 && entry.first_row != 0) ||
-        (last && entry.first_row != header.ranked_count) || !std::isfinite(entry.mean_residual2))
-      status = corrupt("directory is out of order", object.disk.id);
-    previous = entry.first_row;
-  }
-  close_stream(pager, &cursor);
+  auto* epoch_header = static_cast<ObjectHeaderDisk*>(pager.allocate(sizeof(ObjectHeaderDisk)));
+  Status status = read_header(pager, *epoch, epoch_header);
+  if (status.ok()) status = check_directory_stream(pager, object, header, StreamKind::directory);
+  if (status.ok()) status = check_spill(pager, object, header, epoch_header->spills != 0);
+  pager.release(epoch_header);
   return status;
 }
 
@@ -243,7 +231,7 @@ Status check_segment(P& pager, IndexShape const& shape, Manifest const& manifest
   if (status = check_deleted(pager, shape, source, &deleted); !status.ok()) return status;
   result->deleted_count += deleted;
   result->row_count += source.row_count - deleted;
-  status = check_directory(pager, object, *source.header, manifest);
+  status = check_lists(pager, object, *source.header, manifest);
   StreamDisk const* blooms[2] = {find_stream(*source.header, StreamKind::bloom, format::tid_column),
                                  find_stream(*source.header, StreamKind::bloom, format::hash_column)};
   std::byte* bits[2] = {};

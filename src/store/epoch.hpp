@@ -17,6 +17,7 @@ struct EpochView {
   StreamDisk residuals;
   StreamDisk model;  // byte_size 0 when the epoch has none
   uint32_t list_count;
+  bool spills;                                                    // rows of its segments have a second list
   uint32_t centroid_size;                                         // bytes of a stored centroid
   std::byte const *kept_centroids, *kept_codes, *kept_residuals;  // whole streams, see keep_epoch; or null
 };
@@ -35,9 +36,11 @@ Status open_epoch(P& pager, IndexShape const& shape, Manifest const& manifest, O
   StreamDisk const* residuals = find_stream(epoch->header, StreamKind::list_residuals);
   StreamDisk const* model = find_stream(epoch->header, StreamKind::stop_model);
   epoch->list_count = epoch->header.list_count;
+  epoch->spills = epoch->header.spills != 0;
   epoch->centroid_size = shape.padded_dim * 2;
   uint64_t block_count = (uint64_t(epoch->list_count) + quant::block_rows - 1) / quant::block_rows;
   if (!centroids || !codes || !residuals || epoch->list_count == 0 || epoch->list_count > list_count_max ||
+      (epoch->spills && epoch->list_count < 2) ||
       centroids->byte_size != uint64_t(epoch->list_count) * epoch->centroid_size ||
       residuals->byte_size != uint64_t(epoch->list_count) * 4 ||
       codes->byte_size != block_count * quant::block_size(shape.padded_dim, shape.scan.bits))
@@ -91,6 +94,7 @@ struct EpochParts {
   void const* model;   // stop model, may be null
   uint32_t model_size;
   float list_skew = 0;  // policy::list_skew() of the training rows
+  bool spills = false;  // rows get a second list; needs two lists at least
 };
 
 // Writes an epoch and makes it the codebook of new segments. Requires LockName::merge.
@@ -131,6 +135,7 @@ Status write_epoch(P& pager, IndexShape const& shape, EpochParts const& parts, O
   header->frame = raw(parts.frame);
   header->mean_residual2 = parts.mean_residual2;
   header->list_skew = parts.list_skew;
+  header->spills = parts.spills && parts.list_count > 1;
   ObjectWriter<P> writer(pager, *manifest->find(made), header);
   auto* block = static_cast<std::byte*>(pager.allocate(block_bytes));
   auto* halves = static_cast<uint16_t*>(pager.allocate(size_t(padded) * 2));

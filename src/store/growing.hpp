@@ -21,11 +21,14 @@ struct RowView {
   std::byte const* refine;   // shape.refine_size bytes; meaningless when flags != 0
 };
 
+constexpr uint32_t unknown_list = UINT32_MAX;
+
 // The scan code of a row where it lies now.
 struct ScanCode {
   std::byte const* block;  // of the row's segment; null: the code has to be made
   uint32_t lane;
   float residual2;  // squared distance to the centroid: of the row, or the mean of its list
+  uint32_t second_list = unknown_list;
 };
 
 // Where the next row of one lane goes. Kept by an inserting backend between rows.

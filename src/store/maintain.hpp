@@ -26,6 +26,7 @@ struct MaintainOptions {
   double retired_share_max = 1.0;  // of the live bytes: with more waiting for old snapshots nothing is rewritten
   double free_share_max = 0.2;     // of the pages in use; with more pages free, and at least free_pages_min,
   uint32_t free_pages_min = 128;   // objects move from the end of the file into them
+  Spill spill = Spill::automatic;  // of codebooks that are trained
   bool seal = true;                // allowed kinds of work
   bool train = true;
   bool merge = true;
@@ -179,8 +180,8 @@ Status train_if_due(P& pager, Manifest const& manifest, IndexFacts const& facts,
       policy::plan_training(facts.codebook.row_count, manifest.meta.padded_dim, options.memory_max_bytes);
   if (plan.list_count == 0) return {};
   TrainResult trained;
-  Status status = train_epoch(pager, {plan.list_count, uint32_t(plan.row_count), options.memory_max_bytes},
-                              facts.codebook.row_count, &trained);
+  TrainPlan const training{plan.list_count, uint32_t(plan.row_count), options.memory_max_bytes, options.spill};
+  Status status = train_epoch(pager, training, facts.codebook.row_count, &trained);
   if (!status.ok() || trained.epoch == ObjectId::none) return status;
   // Rows from now on go into the new frame: their codes are finer there.
   if (trained.new_frame)

@@ -1,6 +1,7 @@
 // Reading sealed objects: header, streams, frames.
 #pragma once
 #include <cmath>
+#include <iterator>
 
 #include "core/format/object.hpp"
 #include "core/sets/bitmap.hpp"
@@ -43,21 +44,31 @@ Status read_segment_header(P& pager, IndexShape const& shape, ManifestObject con
     StreamKind kind;
     uint64_t byte_size;
   };
+  // The last three come together or not at all.
+  uint64_t const block_bytes = quant::block_size(shape.padded_dim, shape.scan.bits);
+  bool const spills = find_stream(*header, StreamKind::spill_codes) != nullptr;
   Wanted const wanted[] = {{StreamKind::ids, rows * 6},
                            {StreamKind::hashes, rows * 8},
                            {StreamKind::delete_bitmap, sets::bitmap_size(rows)},
-                           {StreamKind::scan_codes, blocks * quant::block_size(shape.padded_dim, shape.scan.bits)},
+                           {StreamKind::scan_codes, blocks * block_bytes},
                            {StreamKind::refine_codes, ranked * shape.refine_size},
-                           {StreamKind::directory, entries * sizeof(format::DirectoryEntryDisk)}};
-  for (Wanted const& one : wanted) {
+                           {StreamKind::directory, entries * sizeof(format::DirectoryEntryDisk)},
+                           {StreamKind::spill_codes, blocks * block_bytes},
+                           {StreamKind::spill_rows, ranked * sizeof(uint32_t)},
+                           {StreamKind::spill_directory, entries * sizeof(format::DirectoryEntryDisk)}};
+  uint32_t const wanted_count = uint32_t(std::size(wanted)) - (spills ? 0 : 3);
+  for (uint32_t i = 0; i < wanted_count; i++) {
+    Wanted const& one = wanted[i];
     StreamDisk const* stream = find_stream(*header, one.kind);
     if (!stream && (one.kind != StreamKind::directory || entries))
       return corrupt("segment lacks a stream", object.disk.id);
     if (stream && stream->byte_size != one.byte_size)
       return corrupt("stream does not match the counts of its segment", object.disk.id);
-    if (one.kind == StreamKind::scan_codes && stream->bytes_per_page % quant::unit_size != 0)
+    bool const has_blocks = one.kind == StreamKind::scan_codes || one.kind == StreamKind::spill_codes;
+    if (has_blocks && stream->bytes_per_page % quant::unit_size != 0)
       return corrupt("scan codes are not cut at their units", object.disk.id);
   }
+  if (spills && header->list_count < 2) return corrupt("segment has second lists but not two lists", object.disk.id);
   if (header->epoch == 0 && header->list_count != 0) return corrupt("segment has lists but no epoch", object.disk.id);
   return {};
 }

@@ -27,6 +27,7 @@ struct RowSource {
   StreamCursor scan;
   uint32_t block_no;  // that scan_block holds
   std::byte* scan_block;
+  uint32_t* second;  // second lists of its ranked rows, once fetch_scan_code() has read them; null: there are none
 };
 
 namespace detail {
@@ -113,6 +114,7 @@ void close_source(P& pager, RowSource* source) {
   close_columns(pager, source->columns);
   close_stream(pager, &source->scan);
   if (source->scan_block) pager.release(source->scan_block);
+  if (source->second) pager.release(source->second);
   if (source->header) pager.release(source->header);
   if (source->deleted) pager.release(source->deleted);
   if (source->entry) pager.release(source->entry);
@@ -203,6 +205,43 @@ Status fetch_row(P& pager, IndexShape const& shape, RowSource& source, uint32_t 
   return detail::fetch_growing_row(pager, shape, source, row, view);
 }
 
+namespace detail {
+
+// source.second, of a segment that spills.
+template <Pager P>
+Status load_second_lists(P& pager, RowSource& source) {
+  uint32_t const rows = source.header->ranked_count, lists = source.object.disk.list_count;
+  auto* second = static_cast<uint32_t*>(pager.allocate((size_t(rows) + 1) * sizeof(uint32_t)));
+  std::memset(second, 0xFF, (size_t(rows) + 1) * sizeof(uint32_t));
+  source.second = second;
+  StreamCursor numbers{}, directory{};
+  Status status = open_stream(pager, source.object, *source.header, StreamKind::spill_rows, sizeof(uint32_t), &numbers);
+  if (status.ok())
+    status = open_stream(pager, source.object, *source.header, StreamKind::spill_directory,
+                         sizeof(format::DirectoryEntryDisk), &directory);
+  uint32_t at = 0;
+  for (uint32_t list = 0; list < lists && status.ok(); list++) {
+    std::byte const* bytes;
+    format::DirectoryEntryDisk next;
+    status = next_bytes(pager, source.object, directory, (uint64_t(list) + 1) * sizeof next, sizeof next, &bytes);
+    if (!status.ok()) break;
+    std::memcpy(&next, bytes, sizeof next);
+    for (; at < next.first_row && status.ok(); at++) {
+      uint32_t row;
+      status = next_bytes(pager, source.object, numbers, uint64_t(at) * sizeof row, sizeof row, &bytes);
+      if (!status.ok()) break;
+      std::memcpy(&row, bytes, sizeof row);
+      if (row >= rows) status = corrupt("second list names a wrong row", source.object.disk.id);
+      if (status.ok()) second[row] = list;
+    }
+  }
+  close_stream(pager, &numbers);
+  close_stream(pager, &directory);
+  return status;
+}
+
+}  // namespace detail
+
 // *code = the scan code of ranked row `row` of a sealed segment. `list` is that of the row, ignored when the segment is
 // flat. The block is valid until the next call. Rows asked for in ascending order read each page once.
 template <Pager P>
@@ -215,6 +254,8 @@ Status fetch_scan_code(P& pager, IndexShape const& shape, RowSource& source, uin
       return status;
     source.scan_block = static_cast<std::byte*>(pager.allocate(block_bytes));
     source.block_no = UINT32_MAX;
+    if (find_stream(*source.header, StreamKind::spill_codes))
+      if (Status status = detail::load_second_lists(pager, source); !status.ok()) return status;
   }
   if (source.block_no != block_no) {
     source.block_no = UINT32_MAX;
@@ -232,6 +273,7 @@ Status fetch_scan_code(P& pager, IndexShape const& shape, RowSource& source, uin
     source.block_no = block_no;
   }
   *code = {source.scan_block, row % quant::block_rows, source.header->mean_residual2};
+  if (source.second) code->second_list = source.second[row];
   if (!source.object.disk.epoch) return {};
   std::byte const* bytes;
   Status status =

@@ -30,11 +30,12 @@ inline void mask_bounds(Search& search, uint32_t const* masks, float* bounds, ui
   }
 }
 
-// Scans rows [first, end) of a sealed source against a centroid at frame score `base` (the origin for flat segments).
-// `masks`: rows of every block that pass the filter; null: all.
+// Scans codes [first, end) of a sealed source, which lie in `stream`, against a centroid at frame score `base` (the
+// origin for flat segments). `masks`: rows of every block that pass the filter; null: all. `numbers`: the rows of the
+// codes, of whole blocks, for the run to keep; null: row i has code i.
 template <Pager P>
-Status scan_span(P& pager, Search& search, uint32_t at, uint32_t first, uint32_t end, float base, float distance,
-                 uint32_t const* masks) {
+Status scan_span(P& pager, Search& search, uint32_t at, StreamDisk const& stream, uint32_t first, uint32_t end,
+                 float base, float distance, uint32_t const* masks, uint32_t const* numbers) {
   SearchSource const& source = search.sources[at];
   FrameQuery const& query = search.queries[source.query];
   uint32_t first_block = first / quant::block_rows, end_block = (end + quant::block_rows - 1) / quant::block_rows;
@@ -44,14 +45,14 @@ Status scan_span(P& pager, Search& search, uint32_t at, uint32_t first, uint32_t
   float* bounds = search.bounds.items + search.bounds.count;
   quant::ScanBounds scan{base, search.epsilon * distance, infinity};
   Status status =
-      scan_stream(pager, search.shape, *source.object, source.scan, query.table, first_block, end_block, scan, bounds);
+      scan_stream(pager, search.shape, *source.object, stream, query.table, first_block, end_block, scan, bounds);
   if (!status.ok()) return status;
   // An infinite error at distance zero, or an overflow, gives no number: such rows are always evaluated.
   quant::scale_bounds(bounds, end_block - first_block, query.factor, query.offset);
   for (uint32_t i = 0; i < first - first_block * quant::block_rows; i++) bounds[i] = infinity;
   for (uint32_t i = end - first_block * quant::block_rows; i < rows; i++) bounds[i] = infinity;
   if (masks) mask_bounds(search, masks, bounds, rows);
-  search.runs.push(pager, {at, first_block * quant::block_rows, rows, search.bounds.count, nullptr});
+  search.runs.push(pager, {at, first_block * quant::block_rows, rows, search.bounds.count, numbers});
   search.bounds.count += rows;
   search.counters.run_count++;
   search.counters.code_count += rows;
@@ -61,15 +62,34 @@ Status scan_span(P& pager, Search& search, uint32_t at, uint32_t first, uint32_t
 template <Pager P>
 Status scan_rows(P& pager, Search& search, uint32_t at, uint32_t first, uint32_t end, float base, float distance) {
   if (first >= end) return {};
-  if (!search.filter) return scan_span(pager, search, at, first, end, base, distance, nullptr);
-  return for_each_passing(pager, search, search.sources[at], first, end,
-                          [&](uint32_t first_block, uint32_t end_block, uint32_t const* masks) {
-                            for (uint32_t i = 0; i < end_block - first_block; i++)
-                              search.passed_rows += uint32_t(std::popcount(masks[i]));
-                            uint32_t const from = first_block * quant::block_rows,
-                                           until = end_block * quant::block_rows;
-                            return scan_span(pager, search, at, from, until < end ? until : end, base, distance, masks);
-                          });
+  StreamDisk const& codes = search.sources[at].scan;
+  if (!search.filter) return scan_span(pager, search, at, codes, first, end, base, distance, nullptr, nullptr);
+  return for_each_passing(
+      pager, search, search.sources[at], first, end,
+      [&](uint32_t first_block, uint32_t end_block, uint32_t const* masks) {
+        for (uint32_t i = 0; i < end_block - first_block; i++) search.passed_rows += uint32_t(std::popcount(masks[i]));
+        uint32_t const from = first_block * quant::block_rows, until = end_block * quant::block_rows;
+        return scan_span(pager, search, at, codes, from, until < end ? until : end, base, distance, masks, nullptr);
+      });
+}
+
+// Scans the rows that have `list` as their second one. Bits of the filter are looked at here, conditions without bits
+// when a row comes near.
+template <Pager P>
+Status scan_spilled(P& pager, Search& search, uint32_t at, uint32_t list, float base, float distance) {
+  SearchSource const& source = search.sources[at];
+  uint32_t first, end, *rows;
+  if (Status status = spilled_rows(pager, source, list, &first, &end, &rows); !status.ok() || !rows) return status;
+  Status const status = scan_span(pager, search, at, source.spill_codes, first, end, base, distance, nullptr, rows);
+  if (!status.ok() || !source.pass_bits) return status;
+  ScannedRun const& run = search.runs[search.runs.count - 1];
+  for (uint32_t i = 0; i < run.row_count; i++) {
+    float& bound = search.bounds[run.bounds_at + i];
+    if (bound == infinity || sets::bitmap_test(source.pass_bits, rows[i])) continue;
+    bound = infinity;
+    search.counters.masked_count++;
+  }
+  return {};
 }
 
 template <Pager P>
@@ -95,20 +115,25 @@ Status scan_flat(P& pager, Search& search) {
   return evaluate_runs(pager, search, first_run);
 }
 
-// Calls ask(source, offset, size) for the scan codes of a list in every source that has it.
+// Calls ask(source, stream, offset, size) for the scan codes of a list in every source that has it.
 template <class Ask>
 void visit_list_codes(Search const& search, ListRank const& rank, Ask&& ask) {
   uint32_t const block_bytes = quant::block_size(search.shape.padded_dim, search.shape.scan.bits);
-  for (SearchSource const& source : search.sources) {
-    if (source.epoch != rank.epoch || !source.kept_directory) continue;
+  auto visit = [&](SearchSource const& source, StreamDisk const& codes, StreamDisk const& directory,
+                   std::byte const* kept_directory) {
     format::DirectoryEntryDisk entry[2];
     uint64_t const offset = uint64_t(rank.list) * sizeof entry[0];
-    if (offset + sizeof entry > source.directory.byte_size) return;
-    std::memcpy(static_cast<void*>(entry), source.kept_directory + offset, sizeof entry);
-    if (entry[0].first_row >= entry[1].first_row) continue;
+    if (!kept_directory || offset + sizeof entry > directory.byte_size) return;
+    std::memcpy(static_cast<void*>(entry), kept_directory + offset, sizeof entry);
+    if (entry[0].first_row >= entry[1].first_row) return;
     uint64_t const first = entry[0].first_row / quant::block_rows * uint64_t(block_bytes);
     uint64_t const size = (entry[1].first_row - entry[0].first_row) * uint64_t(block_bytes) / quant::block_rows;
-    ask(source, first, size);
+    ask(source, codes, first, size);
+  };
+  for (SearchSource const& source : search.sources) {
+    if (source.epoch != rank.epoch) continue;
+    visit(source, source.scan, source.directory, source.kept_directory);
+    if (source.spills()) visit(source, source.spill_codes, source.spill_directory, source.kept_spill_directory);
   }
 }
 
@@ -120,8 +145,8 @@ void prefetch_lists(P& pager, Search& search) {
     constexpr uint64_t size_max = 16384;  // the rest is read faster than it could be asked for
     if (search.probed >= search.order_sorted) return;
     visit_list_codes(search, search.order[search.probed],
-                     [&](SearchSource const& source, uint64_t first, uint64_t size) {
-                       prefetch_stream(pager, *source.object, source.scan, first, size < size_max ? size : size_max);
+                     [&](SearchSource const& source, StreamDisk const& codes, uint64_t first, uint64_t size) {
+                       prefetch_stream(pager, *source.object, codes, first, size < size_max ? size : size_max);
                      });
     return;
   }
@@ -130,8 +155,8 @@ void prefetch_lists(P& pager, Search& search) {
   if (search.prefetched < search.probed) search.prefetched = search.probed;
   while (search.prefetched < search.order_sorted && search.prefetched < search.probed + lists)
     visit_list_codes(search, search.order[search.prefetched++],
-                     [&](SearchSource const& source, uint64_t first, uint64_t size) {
-                       prefetch_stream_pages(pager, *source.object, source.scan, first, size);
+                     [&](SearchSource const& source, StreamDisk const& codes, uint64_t first, uint64_t size) {
+                       prefetch_stream_pages(pager, *source.object, codes, first, size);
                      });
 }
 
@@ -159,6 +184,7 @@ Status probe_next(P& pager, Search& search) {
     format::DirectoryEntryDisk entry[2];
     Status status = list_rows(pager, source, rank.list, entry);
     if (status.ok()) status = scan_rows(pager, search, at, entry[0].first_row, entry[1].first_row, rank.base, distance);
+    if (status.ok() && source.spills()) status = scan_spilled(pager, search, at, rank.list, rank.base, distance);
     if (!status.ok()) return status;
     if (!search.filter) search.passed_rows += entry[1].first_row - entry[0].first_row;
   }
@@ -327,16 +353,16 @@ void release_search(P& pager, Search* search) {
     if (query.table) pager.release(query.table);
   }
   for (EpochRank& rank : search->epochs) pager.release(rank.view);
-  for (ScannedRun& run : search->runs)
-    if (run.rows) pager.release(const_cast<uint32_t*>(run.rows));
+  detail::forget_runs(pager, *search);
   for (SearchSource& source : search->sources) {
     if (source.columns) pager.release(source.columns);
     if (source.pass_bits) pager.release(source.pass_bits);
   }
-  void* parts[] = {search->queries.items, search->sources.items, search->epochs.items,  search->order.items,
-                   search->runs.items,    search->bounds.items,  search->pending.items, search->candidates.items,
-                   search->scores.items,  search->top.items,     search->near.items,    search->scratch,
-                   search->centroid,      search->own_model,     search->keys,          search->ranges.items};
+  void* parts[] = {search->queries.items,  search->sources.items, search->epochs.items,  search->order.items,
+                   search->runs.items,     search->bounds.items,  search->pending.items, search->candidates.items,
+                   search->scores.items,   search->top.items,     search->near.items,    search->scratch,
+                   search->centroid,       search->own_model,     search->keys,          search->ranges.items,
+                   search->evaluated.slots};
   for (void* part : parts)
     if (part) pager.release(part);
   if (search->own_manifest) {

@@ -58,9 +58,11 @@ Status evaluate(P& pager, Search& search, uint32_t at, uint32_t row) {
   SearchSource const& source = search.sources[at];
   if (at == search.skip_source && row == search.skip_row) return {};
   if (source.growing) return evaluate_growing(pager, search, at, row);
+  if (source.spills() && !add_row(pager, search.evaluated, at, row)) return {};
   bool deleted;
   if (Status status = is_deleted(pager, source, row, &deleted); !status.ok() || deleted) return status;
-  if (source.held != SearchSource::none && source.blockwise) {
+  // Where rows are scanned in another order than their own, these conditions were not asked of their blocks.
+  if (source.blockwise && (source.held != SearchSource::none || source.spills())) {
     bool passes;
     if (Status status = passes_rest(pager, search, source, row, &passes); !status.ok() || !passes) return status;
   }

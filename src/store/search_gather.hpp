@@ -18,19 +18,60 @@ constexpr uint32_t exact_rows_max = 256;
 constexpr uint32_t reconsider_lists_min = 32;
 constexpr uint32_t reconsider_share = 32;
 
-// Rows [entry[0].first_row, entry[1].first_row) of a source are those of `list`.
+// Entries [entry[0].first_row, entry[1].first_row) are those of `list` by a directory of the source; `kept`: all of it,
+// or null.
 template <Pager P>
-Status list_rows(P& pager, SearchSource const& source, uint32_t list, format::DirectoryEntryDisk* entry) {
+Status list_range(P& pager, SearchSource const& source, StreamDisk const& directory, std::byte const* kept,
+                  uint32_t list, format::DirectoryEntryDisk* entry) {
   uint64_t const offset = uint64_t(list) * sizeof entry[0], size = 2 * sizeof entry[0];
   Status status;
-  if (offset + size > source.directory.byte_size) return corrupt("directory is too short", source.object->disk.id);
-  if (source.kept_directory)
-    std::memcpy(static_cast<void*>(entry), source.kept_directory + offset, size);
+  if (offset + size > directory.byte_size) return corrupt("directory is too short", source.object->disk.id);
+  if (kept)
+    std::memcpy(static_cast<void*>(entry), kept + offset, size);
   else
-    status = read_stream(pager, *source.object, source.directory, offset, size, entry);
+    status = read_stream(pager, *source.object, directory, offset, size, entry);
   if (status.ok() && (entry[0].first_row > entry[1].first_row || entry[1].first_row > source.ranked_count))
     status = corrupt("directory is out of order", source.object->disk.id);
   return status;
+}
+
+// Rows [entry[0].first_row, entry[1].first_row) of a source are those of `list`.
+template <Pager P>
+Status list_rows(P& pager, SearchSource const& source, uint32_t list, format::DirectoryEntryDisk* entry) {
+  return list_range(pager, source, source.directory, source.kept_directory, list, entry);
+}
+
+// Of a source that spills, what `list` is the second list of: *rows = the rows, one by one, of entries
+// [*first, *end) in blocks, which begin with the block of *first. In pager memory; null: there are none.
+template <Pager P>
+Status spilled_rows(P& pager, SearchSource const& source, uint32_t list, uint32_t* first, uint32_t* end,
+                    uint32_t** rows) {
+  *rows = nullptr;
+  format::DirectoryEntryDisk entry[2];
+  Status status = list_range(pager, source, source.spill_directory, source.kept_spill_directory, list, entry);
+  *first = entry[0].first_row;
+  *end = entry[1].first_row;
+  if (!status.ok() || *first == *end) return status;
+  uint32_t const begin = *first / quant::block_rows * quant::block_rows, skipped = *first - begin;
+  uint32_t const count = (*end - begin + quant::block_rows - 1) / quant::block_rows * quant::block_rows;
+  *rows = static_cast<uint32_t*>(pager.allocate(size_t(count) * sizeof(uint32_t)));
+  std::memset(*rows, 0, size_t(count) * sizeof(uint32_t));
+  status = read_stream(pager, *source.object, source.spill_rows, uint64_t(*first) * sizeof(uint32_t),
+                       uint64_t(*end - *first) * sizeof(uint32_t), *rows + skipped);
+  for (uint32_t i = skipped; i < *end - begin && status.ok(); i++)
+    if ((*rows)[i] >= source.ranked_count) status = corrupt("second list names a wrong row", source.object->disk.id);
+  return status;
+}
+
+// Whether one of the rows that have `list` as their second list passes, as far as bits tell.
+template <Pager P>
+Status spill_may_pass(P& pager, SearchSource const& source, uint32_t list, bool* may) {
+  uint32_t first, end, *rows;
+  if (Status status = spilled_rows(pager, source, list, &first, &end, &rows); !status.ok() || !rows) return status;
+  for (uint32_t i = 0; i < end - first && !*may; i++)
+    *may = sets::bitmap_test(source.pass_bits, rows[first % quant::block_rows + i]);
+  pager.release(rows);
+  return {};
 }
 
 // Counts the rows of a list. *may = false when the bits of all segments say that none of them passes.
@@ -43,6 +84,8 @@ Status look_at_list(P& pager, Search& search, ListRank const& rank, bool* may) {
     if (Status status = list_rows(pager, source, rank.list, entry); !status.ok()) return status;
     search.seen_rows += entry[1].first_row - entry[0].first_row;
     *may = *may || !source.pass_bits || sets::bitmap_any(source.pass_bits, entry[0].first_row, entry[1].first_row);
+    if (!*may && source.spills())
+      if (Status status = spill_may_pass(pager, source, rank.list, may); !status.ok()) return status;
   }
   return {};
 }

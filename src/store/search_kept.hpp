@@ -131,6 +131,10 @@ Status open_segment(P& pager, Search const& search, ManifestObject const& object
                take(StreamKind::refine_codes, &facts->refine);
   if (object.disk.epoch) whole = whole && take(StreamKind::directory, &facts->directory);
   if (!whole) return corrupt("segment lacks a stream", object.disk.id);
+  if (take(StreamKind::spill_codes, &facts->spill_codes)) {  // the others come with it, see read_segment_header()
+    take(StreamKind::spill_rows, &facts->spill_rows);
+    take(StreamKind::spill_directory, &facts->spill_directory);
+  }
   if (pager.can_keep(sizeof *facts)) pager.keep_cached(key, facts, sizeof *facts);
   return {};
 }

@@ -100,6 +100,10 @@ Status add_source(P& pager, Search& search, ManifestObject const& object, Object
     if (object.disk.epoch)
       if (Status status = cached_stream(pager, object, source.directory, &source.kept_directory); !status.ok())
         return status;
+    if (source.spills())
+      if (Status status = cached_stream(pager, object, source.spill_directory, &source.kept_spill_directory);
+          !status.ok())
+        return status;
   }
   if (source.row_count == 0) return {};
   if (search.filter && !source.growing) {

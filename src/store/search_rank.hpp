@@ -16,18 +16,8 @@ inline float residual_of(std::byte const* residuals, uint32_t list) {
   return value;
 }
 
-// What the key of a list has over the score of its centroid: under distances the mean squared residual of its rows, and
-// less the more they scatter towards the query, sqrt(residual2 / dim) if alike in all directions. The nearest rows are
-// the far end of that, so a list stands for rows `deviations` out: of two lists equally near, the wider one comes
-// first. docs/performance.md, "The order of lists" and "Inner products", has what it is worth.
 inline quant::ListKeyRule key_rule(IndexShape const& shape, FrameQuery const& query) {
-  constexpr float deviations_max = 4.0f, product_deviations = 3.0f;
-  float const dim = float(shape.dim);
-  if (shape.metric == Metric::inner_product)
-    return {query.factor, query.offset, 0, product_deviations * std::sqrt(query.refine.norm2), 0, 1 / dim};
-  float const half_root = 0.5f * std::sqrt(dim);  // more than the root would end below zero
-  float const deviations = half_root < deviations_max ? half_root : deviations_max;
-  return {query.factor, query.offset, 1, 2 * deviations, 1 / dim, 0};
+  return quant::list_key_rule(shape.metric, shape.dim, query.factor, query.offset, query.refine.norm2);
 }
 
 // Appends the lists of one epoch with estimated keys.

@@ -10,6 +10,7 @@
 #include "store/column_search.hpp"
 #include "store/epoch.hpp"
 #include "store/growing.hpp"
+#include "store/row_set.hpp"
 #include "store/search_stage.hpp"
 
 namespace strata::store {
@@ -68,6 +69,8 @@ struct SegmentFacts {
   uint32_t row_count;  // rows to read; of a growing object fixed when the search begins
   uint32_t ranked_count, zero_count, list_count;
   StreamDisk scan, refine, ids, bitmap, directory, hashes;
+  StreamDisk spill_codes, spill_rows, spill_directory;  // byte_size 0: rows have one list
+  bool spills() const { return spill_codes.byte_size != 0; }
 };
 
 // A growing object or a sealed segment; of the facts a growing one has its row count.
@@ -89,6 +92,7 @@ struct SearchSource : SegmentFacts {
   uint32_t first_range, range_count;  // of Search::ranges: entries of the column's order that pass it
   uint32_t pass_count;                // rows that pass all conditions: exact when blockwise is 0, else estimated
   std::byte const* kept_directory;    // the whole directory kept by the pager, or null
+  std::byte const* kept_spill_directory;
   static constexpr uint32_t none = UINT32_MAX;
 };
 
@@ -155,6 +159,7 @@ struct Search {
   Array<Pending> pending;
   Array<Candidate> candidates;         // binary heap, smallest lower bound first
   Array<float> scores;                 // of all evaluated rows
+  RowSet evaluated;                    // rows of sources that spill: they come up once for each of their lists
   Array<float> top;                    // binary heap, the `target` smallest scores, largest first
   policy::StopModelDisk const* model;  // of the newest calibrated epoch, or null
   void* own_model;                     // memory of the search's, or null
@@ -180,5 +185,18 @@ struct Search {
   SearchCounters counters;
   StageClock clock;
 };
+
+namespace detail {
+
+// Of what was scanned, only what was evaluated stays known.
+template <Pager P>
+void forget_runs(P& pager, Search& search) {
+  for (ScannedRun const& run : search.runs)
+    if (run.rows) pager.release(const_cast<uint32_t*>(run.rows));
+  search.runs.count = 0;
+  search.bounds.count = 0;
+}
+
+}  // namespace detail
 
 }  // namespace strata::store

@@ -127,9 +127,11 @@ inline bool saw_reach(Search const& search) {
 }
 
 // Takes note of how far the places of a list's rows lie from that of its key: runs [first_run, ...) are the list's.
+// Rows that have it as their second list lie farther out, and count where they are at home.
 inline void note_spread(Search& search, float key, uint32_t first_run) {
   double const center = place_of(search, key);
   for (uint32_t run = first_run; run < search.runs.count; run++) {
+    if (search.runs[run].rows) continue;
     float const* bounds = search.bounds.items + search.runs[run].bounds_at;
     for (uint32_t i = 0; i < search.runs[run].row_count; i++) {
       double const away = bounds[i] == infinity ? infinity : place_of(search, bounds[i]) - center;

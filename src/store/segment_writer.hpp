@@ -8,6 +8,7 @@
 #include "store/epoch.hpp"
 #include "store/growing.hpp"
 #include "store/ordered_codes.hpp"
+#include "store/spill_writer.hpp"
 
 namespace strata::store {
 
@@ -34,12 +35,16 @@ enum SegmentStream : uint32_t {
   scan_at,
   refine_at,
   directory_at,
+  spill_codes_at,
+  spill_rows_at,
+  spill_directory_at,
   segment_stream_count
 };
 
 // Streams that do not depend on filter columns; those of the columns come next.
 inline uint32_t fixed_stream_count(SegmentSpec const& spec) {
-  return spec.epoch ? segment_stream_count : segment_stream_count - 1;
+  if (!spec.epoch) return directory_at;
+  return spec.epoch->spills ? segment_stream_count : spill_codes_at;
 }
 }  // namespace detail
 
@@ -59,6 +64,8 @@ Status begin_segment(P& pager, IndexShape const& shape, SegmentSpec const& spec,
   constexpr uint32_t bloom_page = detail::bloom_page_size;
   constexpr uint32_t plan_count_max = detail::segment_stream_count + column_stream_count * indexed_column_count_max + 1;
   static_assert(plan_count_max <= format::stream_count_max);
+  uint64_t const directory_bytes =
+      spec.epoch ? (uint64_t(spec.epoch->list_count) + 1) * sizeof(format::DirectoryEntryDisk) : 0;
   StreamPlan plans[plan_count_max] = {
       {StreamKind::ids, format::no_column, 6, body, rows * 6},
       {StreamKind::hashes, format::no_column, 8, body, rows * 8},
@@ -68,8 +75,11 @@ Status begin_segment(P& pager, IndexShape const& shape, SegmentSpec const& spec,
       {StreamKind::scan_codes, format::no_column, block_bytes, format::scan_stream_bytes_per_page,
        blocks * block_bytes},
       {StreamKind::refine_codes, format::no_column, shape.refine_size, body, ranked * shape.refine_size},
-      {StreamKind::directory, format::no_column, sizeof(format::DirectoryEntryDisk), body,
-       spec.epoch ? (uint64_t(spec.epoch->list_count) + 1) * sizeof(format::DirectoryEntryDisk) : 0}};
+      {StreamKind::directory, format::no_column, sizeof(format::DirectoryEntryDisk), body, directory_bytes},
+      {StreamKind::spill_codes, format::no_column, block_bytes, format::scan_stream_bytes_per_page,
+       blocks * block_bytes},
+      {StreamKind::spill_rows, format::no_column, sizeof(uint32_t), body, ranked * sizeof(uint32_t)},
+      {StreamKind::spill_directory, format::no_column, sizeof(format::DirectoryEntryDisk), body, directory_bytes}};
   uint32_t plan_count = detail::fixed_stream_count(spec);
   plan_count += detail::plan_columns(shape.columns, rows, spec.epoch ? block_bytes : 0, plans + plan_count);
   if (spec.tier == Tier::cold)
@@ -137,6 +147,8 @@ class SegmentWriter {
       std::memset(static_cast<void*>(directory_), 0,
                   (size_t(spec.epoch->list_count) + 1) * sizeof(format::DirectoryEntryDisk));
     }
+    if (spec.epoch && spec.epoch->spills)
+      second_ = static_cast<uint32_t*>(pager.allocate((size_t(spec.ranked_count) + 1) * sizeof(uint32_t)));
   }
 
   // Rows come in this order: ranked rows with ascending `list` (0 when flat), rows with a zero vector, rows with NULL.
@@ -155,6 +167,7 @@ class SegmentWriter {
       if (Status status = start_list(list, at); !status.ok()) return status;
     }
     writer_.append(detail::refine_at, row.refine, shape_.refine_size);
+    if (second_ && at < spec_.ranked_count) second_[at] = code.second_list;
     uint32_t const lane = at % quant::block_rows;
     float residual2 = code.residual2;
     if (code.block)
@@ -183,6 +196,13 @@ class SegmentWriter {
                      (size_t(spec_.epoch->list_count) + 1) * sizeof(format::DirectoryEntryDisk));
     }
     // Every row was appended: their refine codes can be read back.
+    if (second_) {
+      writer_.flush_stream(detail::refine_at);
+      detail::SpillStreams const streams{detail::spill_codes_at, detail::spill_rows_at, detail::spill_directory_at};
+      Status const status =
+          detail::write_spill(pager_, shape_, *spec_.epoch, target_, *header_, directory_, second_, writer_, streams);
+      if (!status.ok()) return status;
+    }
     auto write_codes = [&](uint32_t const* order, uint32_t stream) {
       writer_.flush_stream(detail::refine_at);
       return detail::write_ordered_codes(pager_, shape_, target_, *header_, order, writer_, stream);
@@ -194,6 +214,7 @@ class SegmentWriter {
     writer_.append(detail::hash_bloom_at, hash_bloom_, bloom_bytes);
     header_->mean_residual2 = ranked_count_ ? float(residual2_total_ / ranked_count_) : 0;
     Status status = writer_.finish();
+    if (second_) pager_.release(second_);
     if (directory_) pager_.release(directory_);
     pager_.release(hash_bloom_);
     pager_.release(tid_bloom_);
@@ -258,6 +279,7 @@ class SegmentWriter {
   void* hash_bloom_;
   uint32_t bloom_block_count_;
   format::DirectoryEntryDisk* directory_ = nullptr;
+  uint32_t* second_ = nullptr;  // second lists of the ranked rows, where the epoch spills
   uint32_t list_ = 0;
   bool has_centroid_ = false;  // centroid_ is that of list_
   uint32_t row_count_ = 0;

@@ -7,15 +7,20 @@
 #include "core/base/random.hpp"
 #include "core/cluster/assign_codes.hpp"
 #include "core/cluster/kmeans.hpp"
+#include "core/cluster/spill_trial.hpp"
 #include "core/policy/codebook_policy.hpp"
 #include "store/row_source.hpp"
 
 namespace strata::store {
 
+// Whether rows get a second list under a new codebook; automatic: where a trial on the sample says that it pays.
+enum class Spill : uint8_t { automatic, on, off };
+
 struct TrainPlan {
   uint32_t list_count;      // lists wanted
   uint32_t sample_count;    // training rows wanted, about 64 a list
   size_t memory_max_bytes;  // of sample, centroids and the training itself
+  Spill spill = Spill::automatic;
 };
 
 struct TrainResult {
@@ -218,6 +223,38 @@ Status fit_frame(P& pager, IndexShape const& shape, Manifest const& manifest, Sa
   return status;
 }
 
+// Whether the rows of a codebook get second lists. `trial`: the codebook, of which metric and dimensions are still to
+// be filled in.
+template <Pager P>
+Status decide_spill(P& pager, IndexShape const& shape, ObjectId frame, Spill spill, cluster::SpillTrial trial,
+                    bool* spills) {
+  *spills = spill == Spill::on;
+  if (spill != Spill::automatic) return {};
+  pager.check_interrupts();
+  Manifest manifest{};  // with the frame that the sample may have brought
+  quant::Frame target{};
+  Status status = load_manifest(pager, &manifest);
+  if (status.ok()) status = load_frame(pager, shape, manifest, frame, &target);
+  trial.metric = shape.metric;
+  trial.dim = shape.dim;
+  trial.mean = target.mean;
+  trial.seed = shape.seed;
+  auto* header = static_cast<ObjectHeaderDisk*>(pager.allocate(sizeof(ObjectHeaderDisk)));
+  *header = ObjectHeaderDisk{};
+  ManifestObject const* const before = manifest.find(ObjectId(manifest.header.epoch));
+  if (status.ok() && before) status = read_header(pager, *before, header);
+  bool const spills_now = header->spills != 0;
+  pager.release(header);
+  if (status.ok())
+    status = pager.run_core([&]() -> Status {
+      *spills = policy::spill_pays(cluster::spilled_code_ratio(trial), spills_now);
+      return {};
+    });
+  if (target.mean) pager.release(const_cast<float*>(target.mean));
+  release_manifest(pager, &manifest);
+  return status;
+}
+
 }  // namespace detail
 
 // Writes the codebook of a sample given in the frame in force: k-means, residuals, epoch. `index_rows` = rows of the
@@ -256,6 +293,9 @@ Status train_from_sample(P& pager, IndexShape const& shape, Manifest const& mani
   float const fresh = float(policy::fresh_residual2(trained.mean_residual2, sample.count, lists));
   float const skew = float(policy::list_skew({row_counts, lists}));
   EpochParts parts{frame_id, lists, centroids, residuals, fresh, index_rows, nullptr, 0, skew};
+  cluster::SpillTrial const trial{{}, 0, rows, nullptr, lists, centroids, residuals, row_counts, 0};
+  status = detail::decide_spill(pager, shape, frame_id, plan.spill, trial, &parts.spills);
+  if (!status.ok()) return status;
   status = write_epoch(pager, shape, parts, &result->epoch);
   result->list_count = lists;
   result->sample_count = sample.count;

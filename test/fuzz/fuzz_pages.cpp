@@ -42,13 +42,19 @@ struct Shape {
   uint32_t growing_count;  // rows that stay in the growing segment
   uint32_t column_count;   // filter columns
   store::CopyPlan copies = {};
+  store::Spill spill = store::Spill::off;
 };
-constexpr Shape shapes[] = {
-    {3, Metric::l2, 0, 0, 200, 0},       {20, Metric::inner_product, 90, 0, 5, 0},
-    {20, Metric::cosine, 150, 6, 40, 0}, {9000, Metric::l2, 2, 0, 3, 0},
-    {16, Metric::l2, 300, 12, 0, 0},     {4, Metric::l2, 200, 5, 30, 2},
-    {4, Metric::cosine, 60, 0, 10, 3},   {30, Metric::l2, 120, 4, 70, 0, {4}},
-    {4000, Metric::l2, 3, 0, 2, 1, {4}}, {30, Metric::cosine, 120, 4, 70, 0, store::rounded_copies}};
+constexpr Shape shapes[] = {{3, Metric::l2, 0, 0, 200, 0},
+                            {20, Metric::inner_product, 90, 0, 5, 0},
+                            {20, Metric::cosine, 150, 6, 40, 0},
+                            {9000, Metric::l2, 2, 0, 3, 0},
+                            {16, Metric::l2, 300, 12, 0, 0},
+                            {4, Metric::l2, 200, 5, 30, 2},
+                            {4, Metric::cosine, 60, 0, 10, 3},
+                            {30, Metric::l2, 120, 4, 70, 0, {4}},
+                            {4000, Metric::l2, 3, 0, 2, 1, {4}},
+                            {30, Metric::cosine, 120, 4, 70, 0, store::rounded_copies},
+                            {16, Metric::l2, 260, 8, 20, 1, {}, store::Spill::on}};
 constexpr format::ColumnDisk columns[] = {
     {format::ColumnKind::fixed, 4, 0, 0}, {format::ColumnKind::hash, 8, 0, 0}, {format::ColumnKind::fixed, 1, 0, 0}};
 constexpr uint32_t shape_count = std::size(shapes);
@@ -81,7 +87,7 @@ std::vector<sim::Content> make_index(Shape const& shape) {
   for (; row < shape.sealed_count; row++) insert(pager, *lanes[row % 2], shape, row);
   pager.lock(store::LockName::merge);
   store::TrainResult trained;
-  if (shape.list_count) must(store::train_epoch(pager, {shape.list_count, 1000, SIZE_MAX}, row, &trained));
+  if (shape.list_count) must(store::train_epoch(pager, {shape.list_count, 1000, SIZE_MAX, shape.spill}, row, &trained));
   store::RewriteResult result;
   must(store::flush(pager, &result));
   pager.horizon = UINT64_MAX;

@@ -200,7 +200,8 @@ class World {
     under_merge_lock([&] {
       store::TrainResult result;
       uint32_t lists = uint32_t(2 + random.below(12));
-      must(store::train_epoch(pager, {lists, lists * 20, SIZE_MAX}, rows.size(), &result), "train");
+      store::Spill const spill = random.below(2) ? store::Spill::on : store::Spill::off;
+      must(store::train_epoch(pager, {lists, lists * 20, SIZE_MAX, spill}, rows.size(), &result), "train");
     });
   }
 

@@ -20,9 +20,15 @@
 //   bloom          split blocks over the column: tid_column, hash_column, or a filter column
 //   column, column_order, column_summary, column_codes  one filter column each: format/columns.hpp
 //
+// Where the epoch spills, every ranked row has a second list, and one more entry in it. A segment then also has
+//
+//   spill codes      scan codes as above, of the ranked rows in the order of their second lists
+//   spill rows       the number of the row (u32) of each of them; every ranked row once, ascending within a list
+//   spill directory  {first entry (u32), mean squared residual (f32)} for every list, and one closing entry
+//
 // Streams of an epoch: centroids (half[padded_dim] each), centroid codes (scan blocks against the origin), list
 // residuals (f32 mean squared residual at training), stop model. Stream of a frame: mean (float[padded_dim]). History:
-// v1 as here.
+// v1 as here; `spills` was zero at first.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -50,10 +56,14 @@ enum class StreamKind : uint16_t {
   column_order = 14,
   column_summary = 15,
   column_codes = 16,
+  spill_codes = 17,
+  spill_rows = 18,
+  spill_directory = 19,
 };
-constexpr uint16_t stream_kind_count = 17;
+constexpr uint16_t stream_kind_count = 20;
 static_assert(int(StreamKind::directory) == 1 && int(StreamKind::delete_bitmap) == 6 && int(StreamKind::mean) == 13 &&
-              int(StreamKind::column_summary) == 15 && int(StreamKind::column_codes) == 16);
+              int(StreamKind::column_summary) == 15 && int(StreamKind::column_codes) == 16 &&
+              int(StreamKind::spill_directory) == 19);
 
 constexpr uint16_t no_column = 0;
 constexpr uint16_t tid_column = 0xFFFF;   // bloom over TIDs
@@ -78,7 +88,7 @@ struct ObjectHeaderDisk {
   ObjectKind kind;
   uint8_t stream_count;
   uint8_t scan_bits;
-  uint8_t reserved0;
+  uint8_t spills;  // epoch: 1 when the rows of its segments have a second list, else 0
   uint32_t row_count;
   uint32_t ranked_count;
   uint32_t zero_count;  // rows with a zero vector under cosine, after the ranked ones; the rest are NULL vectors
@@ -109,6 +119,8 @@ inline Status check_header(ObjectHeaderDisk const& header, ObjectDisk const& obj
   if (header.id != object.id || header.kind != object.kind)
     return corrupt("object header does not match the manifest", object.id);
   if (header.stream_count > stream_count_max) return corrupt("object has too many streams", object.id);
+  if (header.spills > (header.kind == ObjectKind::epoch ? 1 : 0))
+    return corrupt("object header has an unknown kind of second lists", object.id);
   if (header.row_count != object.row_count || header.ranked_count != object.ranked_count ||
       header.ranked_count > header.row_count || header.zero_count > header.row_count - header.ranked_count ||
       header.list_count != object.list_count)

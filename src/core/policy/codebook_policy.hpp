@@ -59,6 +59,15 @@ TrainingPlan plan_training(uint64_t row_count, uint32_t dim, size_t memory_max_b
 // Fashion-MNIST and noise.
 double fresh_residual2(double trained_residual2, uint64_t sample_row_count, uint32_t list_count);
 
+// Whether second lists pay where searches read `code_ratio` times the codes with them that they read without
+// (cluster::spilled_code_ratio): an index grows by a tenth to a quarter. docs/performance.md, "One list a row or two".
+// A trial varies by some hundredths from one codebook to the next: `spills_now`, what the codebook before has, stands
+// while it is near one.
+constexpr double spill_begins_at = 0.95, spill_ends_at = 1.05;
+constexpr bool spill_pays(double code_ratio, bool spills_now) {
+  return code_ratio <= (spills_now ? spill_ends_at : spill_begins_at);
+}
+
 struct CodebookFacts {
   uint64_t row_count = 0;          // rows of the index now
   uint32_t best_list_count = 0;    // that a codebook trained now would have (plan_training); 0: not known

@@ -50,7 +50,8 @@ double scanned_share(IndexStats const& stats, double wanted) {
 // Cost of everything but heap rows, when `share` of the lists is read.
 Cost code_cost(IndexStats const& stats, double share, double seq_page, double random_page) {
   double const lists = stats.list_count * share;
-  double const listed_bytes = double(stats.listed_rows) * share / 32 * stats.block_size;
+  double const entries = double(stats.listed_rows) * (stats.spills ? 2 : 1);
+  double const listed_bytes = entries * share / 32 * stats.block_size;
   double const flat_bytes = double(stats.flat_rows) / 32 * stats.block_size;
   double const growing_bytes = double(stats.growing_rows) * stats.growing_size_per_row;
   double const survivors = (double(stats.listed_rows) * share + double(stats.flat_rows)) * survivor_share;

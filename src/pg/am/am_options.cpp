@@ -2,6 +2,7 @@
 
 #include "pg/settings.hpp"
 #include "pg/worker/table_jobs.hpp"
+#include "store/train.hpp"
 
 namespace strata::pg {
 namespace {
@@ -19,6 +20,13 @@ relopt_enum_elt_def rerank_names[] = {
     {"heap", int(Rerank::heap)},
     {"half", int(Rerank::half)},
     {"full", int(Rerank::full)},
+    {nullptr, 0},
+};
+
+relopt_enum_elt_def spill_names[] = {
+    {"auto", int(store::Spill::automatic)},
+    {"on", int(store::Spill::on)},
+    {"off", int(store::Spill::off)},
     {nullptr, 0},
 };
 
@@ -41,6 +49,9 @@ void define_index_options() {
                      compact_threshold_default, 0.0, 1.0, lock);
   add_enum_reloption(option_kind, "rerank", "Where searches take exact distances from; fixed when the index is built",
                      rerank_names, int(Rerank::heap), "Valid values are \"heap\", \"half\" and \"full\".", lock);
+  add_enum_reloption(option_kind, "spill",
+                     "Whether rows lie in a second list, too; takes effect with the next codebook", spill_names,
+                     int(store::Spill::automatic), "Valid values are \"auto\", \"on\" and \"off\".", lock);
 }
 
 IndexOptions index_options(Relation index) {
@@ -56,7 +67,7 @@ IndexOptions index_options(Relation index) {
 
 bytea* am_options(Datum reloptions, bool validate) {
   // Not initialised in braces: newer versions have more members, all of them zero here.
-  relopt_parse_elt table[6] = {};
+  relopt_parse_elt table[7] = {};
   int count = 0;
   auto add = [&](char const* name, relopt_type type, size_t offset) {
     table[count].optname = name;
@@ -69,6 +80,7 @@ bytea* am_options(Datum reloptions, bool validate) {
   add("max_growing_age", RELOPT_TYPE_INT, offsetof(IndexOptions, max_growing_age_s));
   add("compact_threshold", RELOPT_TYPE_REAL, offsetof(IndexOptions, compact_threshold));
   add("rerank", RELOPT_TYPE_ENUM, offsetof(IndexOptions, rerank));
+  add("spill", RELOPT_TYPE_ENUM, offsetof(IndexOptions, spill));
   // Somebody sets them: what they make due, as another compact_threshold does, begins when the transaction has ended.
   if (validate && DatumGetPointer(reloptions) && settings.auto_flush_interval_ms > 0) request_visit();
   return static_cast<bytea*>(build_reloptions(reloptions, validate, option_kind, sizeof(IndexOptions), table, count));

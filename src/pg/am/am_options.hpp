@@ -15,6 +15,7 @@ struct IndexOptions {
   int min_seal_rows;
   int max_growing_age_s;
   int rerank;  // Rerank; of an index that is there MetaDisk.copy_size and copy_kind count
+  int spill;   // store::Spill, of codebooks to come
   double compact_threshold;
 };
 

@@ -121,13 +121,14 @@ double load_fed(Loader* loader, RowFeed* feed) {
 }
 
 // Bytes of a ranked row in a segment, bitmap and bloom filters included.
-double row_size(store::IndexShape const& shape) {
+double row_size(store::IndexShape const& shape, bool spills) {
   constexpr double fixed_size = 6 + 8 + 0.125 + 2 * sets::bloom_bits_per_key / 8.0;
   double columns_size = 0;
   for (uint32_t i = 0; i < shape.columns.count; i++)
     columns_size += shape.columns.size[i] + 4 + 0.125 + sets::bloom_bits_per_key / 8.0;
-  return fixed_size + columns_size + shape.refine_size +
-         quant::block_size(shape.padded_dim, shape.scan.bits) / double(quant::block_rows);
+  double const code_size = quant::block_size(shape.padded_dim, shape.scan.bits) / double(quant::block_rows);
+  double const spill_size = spills ? code_size + sizeof(uint32_t) : 0;
+  return fixed_size + columns_size + shape.refine_size + code_size + spill_size;
 }
 
 void prepare_lists(Loader* loader, store::EpochView const& epoch) {
@@ -213,9 +214,9 @@ SortedRows load_share(BuildState* build, store::Manifest const& manifest, store:
   return loader.result;
 }
 
-uint64_t segment_row_count(Relation index, store::IndexShape const& shape) {
+uint64_t segment_row_count(Relation index, store::IndexShape const& shape, bool spills) {
   double const segment_size = index_options(index).segment_size_mb * 1024.0 * 1024.0;
-  return Max(uint64_t(segment_size / row_size(shape)), segment_rows_min);
+  return Max(uint64_t(segment_size / row_size(shape, spills)), segment_rows_min);
 }
 
 SortedRows load_rows(BuildState* build, store::Manifest const& manifest, store::EpochView const* epoch) {
@@ -224,7 +225,7 @@ SortedRows load_rows(BuildState* build, store::Manifest const& manifest, store::
   pg_atomic_init_u64(&row_count, 0);
   LoadShare share{};
   share.row_count = &row_count;
-  share.rows_per_segment = segment_row_count(build->index, build->shape);
+  share.rows_per_segment = segment_row_count(build->index, build->shape, epoch && epoch->spills);
   share.segment_count_max = UINT32_MAX;
   share.memory_size = build->memory_max_size;
   share.reports_progress = true;

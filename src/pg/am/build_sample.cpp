@@ -4,6 +4,7 @@
 
 #include "core/base/random.hpp"
 #include "core/policy/codebook_policy.hpp"
+#include "pg/am/am_options.hpp"
 #include "pg/am/build_state.hpp"
 
 namespace strata::pg {
@@ -116,7 +117,8 @@ void train_codebook(Sampler* sampler, policy::TrainingPlan const& plan, store::M
   if (sampler->count > 0) {
     enter_phase(build, BuildPhase::train);
     store::Sample const sample{sampler->codes, sampler->count};
-    store::TrainPlan const training{plan.list_count, sample.count, build->memory_max_size};
+    store::TrainPlan const training{plan.list_count, sample.count, build->memory_max_size,
+                                    store::Spill(index_options(build->index).spill)};
     store::TrainResult result;
     report(store::train_from_sample(pager, shape, manifest, sample, training, row_estimate, &result));
   }

@@ -57,8 +57,8 @@ void enter_phase(BuildState* build, BuildPhase phase, uint64_t row_count = 0);
 // Creates the frame and, when there are rows enough for one and `trains` allows it, the codebook of the index.
 void build_codebook(BuildState* build, bool trains = true);
 
-// Rows that a segment of the index holds at most.
-uint64_t segment_row_count(Relation index, store::IndexShape const& shape);
+// Rows that a segment of the index holds at most; `spills`: in two lists each.
+uint64_t segment_row_count(Relation index, store::IndexShape const& shape, bool spills);
 
 struct SegmentCounts {
   uint32_t ranked_count;

@@ -95,7 +95,7 @@ WaitingRows* begin_waiting(BulkInsert* bulk, Relation index, Relation heap, stor
   waiting->heap = RelationGetRelid(heap);
   waiting->feed = {0, rewind_rows, next_row};
   waiting->shape = shape;
-  waiting->row_count_max = segment_row_count(index, shape);
+  waiting->row_count_max = segment_row_count(index, shape, false);
   MemoryContext const old_context = MemoryContextSwitchTo(bulk->context);
   ResourceOwner const old_owner = CurrentResourceOwner;
   CurrentResourceOwner = bulk->owner;

@@ -42,13 +42,22 @@ IndexStats stats_of(store::Manifest const& manifest) {
 
 namespace {
 
+// Planning is no place to find out about damage, nor about pages that were reused since the manifest was read: what
+// cannot be read is not known.
+
+void load_codebook(PgPager& pager, store::Manifest const& manifest, IndexStats* stats) {
+  store::ManifestObject const* const epoch = manifest.find(ObjectId(manifest.header.epoch));
+  auto* const header = static_cast<store::ObjectHeaderDisk*>(pager.allocate(sizeof(store::ObjectHeaderDisk)));
+  stats->spills = epoch && store::read_header(pager, *epoch, header).ok() && header->spills != 0;
+  pager.release(header);
+}
+
 void load_model(PgPager& pager, store::Manifest const& manifest, IndexStats* stats) {
   for (store::ManifestObject const& object : manifest.objects) {
     format::ObjectDisk const& disk = object.disk;
     if (disk.kind != store::ObjectKind::calibration || disk.state != store::ObjectState::live ||
         disk.epoch != manifest.header.epoch)
       continue;
-    // Planning is no place to find out about damage, nor about pages that were reused since the manifest was read.
     stats->has_model = store::detail::read_stop_model(pager, object, &stats->model).ok();
   }
 }
@@ -64,6 +73,7 @@ IndexStats index_stats(Relation index) {
   store::Manifest manifest{};
   report(store::load_manifest(pager, &manifest));
   IndexStats stats = stats_of(manifest);
+  load_codebook(pager, manifest, &stats);
   load_model(pager, manifest, &stats);
   store::release_manifest(pager, &manifest);
   if (!index->rd_amcache) index->rd_amcache = MemoryContextAlloc(index->rd_indexcxt, sizeof stats);

@@ -23,9 +23,10 @@ struct IndexStats {
   uint32_t growing_size_per_row;
   bool has_model;               // the codebook in force was calibrated
   policy::StopModelDisk model;  // its stop rule
+  bool spills;                  // its rows lie in two lists each
 };
 
-// Pure: counts what a manifest says; no model.
+// Pure: counts what a manifest says; neither the model nor whether the codebook spills.
 IndexStats stats_of(store::Manifest const& manifest);
 
 // The same, kept in the relcache as long as the manifest stays the same: one page read a call.

@@ -19,7 +19,7 @@
 namespace strata::pg {
 namespace {
 
-constexpr int column_count = 20;
+constexpr int column_count = 21;
 constexpr uint32_t bloom_pages_max = 8;  // looked at for its rate of false positives
 
 char const* kind_name(store::ObjectKind kind) {
@@ -127,10 +127,12 @@ struct RowCounts {
   uint64_t deleted_count;
   BloomFacts bloom;
   Datum attributes;  // null: not shown
+  bool has_lists;    // known to be there, and whether rows lie in two of them
+  bool spills;
 };
 
 RowCounts count_growing(PgPager& pager, store::IndexShape const& shape, store::ManifestObject const& object) {
-  RowCounts counts{true, 0, 0, {}, Datum(0)};
+  RowCounts counts{true, 0, 0, {}, Datum(0), false, false};
   for (uint32_t group = 0; group < store::group_count_of(shape, object); group++) {
     uint32_t const page_no = group * shape.growing.group_page_count;
     uint32_t rows = 0;
@@ -155,14 +157,17 @@ RowCounts count_rows(PgPager& pager, store::IndexShape const& shape, store::Mani
       object.disk.state == store::ObjectState::live || object.disk.state == store::ObjectState::frozen;
   if (object.disk.kind == store::ObjectKind::growing)
     return readable ? count_growing(pager, shape, object) : RowCounts{};
-  if (object.disk.kind != store::ObjectKind::segment) return {};
-  RowCounts counts{readable, object.disk.row_count, 0, {}, Datum(0)};
+  bool const is_epoch = object.disk.kind == store::ObjectKind::epoch;
+  if (object.disk.kind != store::ObjectKind::segment && !is_epoch) return {};
+  RowCounts counts{readable && !is_epoch, object.disk.row_count, 0, {}, Datum(0), false, false};
   if (!readable) return counts;
   auto* header = static_cast<store::ObjectHeaderDisk*>(pager.allocate(sizeof(store::ObjectHeaderDisk)));
   report(store::read_header(pager, object, header));
-  counts.deleted_count = header->deleted_count;
-  counts.bloom = bloom_facts(pager, object, *header);
-  if (with_attributes) counts.attributes = attributes_of(pager, pager.index(), object, *header);
+  counts.has_lists = header->list_count > 0;
+  counts.spills = header->spills || store::find_stream(*header, store::StreamKind::spill_codes) != nullptr;
+  if (!is_epoch) counts.deleted_count = header->deleted_count;
+  if (!is_epoch) counts.bloom = bloom_facts(pager, object, *header);
+  if (!is_epoch && with_attributes) counts.attributes = attributes_of(pager, pager.index(), object, *header);
   pager.release(header);
   return counts;
 }
@@ -200,6 +205,7 @@ void put_object(View const& view, store::ManifestObject const& object, RowCounts
   put((is_segment || is_growing) && counts.known, Int64GetDatum(int64(counts.deleted_count)));
   put(true, Int64GetDatum(int64(disk.page_count) * BLCKSZ));
   put(is_segment || disk.kind == store::ObjectKind::epoch, Int32GetDatum(int32(disk.list_count)));
+  put(counts.has_lists, BoolGetDatum(counts.spills));
   put(disk.epoch != 0, Int64GetDatum(disk.epoch));
   put(disk.frame != 0, Int64GetDatum(disk.frame));
   put(is_growing, Int32GetDatum(disk.lane));

@@ -96,6 +96,7 @@ store::MaintainOptions maintain_options(Relation index) {
   options.max_growing_age_us = int64_t(from.max_growing_age_s) * USECS_PER_SEC;
   options.segment_bytes = uint64_t(from.segment_size_mb) << 20;
   options.compact_threshold = from.compact_threshold;
+  options.spill = store::Spill(from.spill);
   options.memory_max_bytes = size_t(maintenance_work_mem) * 1024;
   return options;
 }

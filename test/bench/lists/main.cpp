@@ -11,6 +11,7 @@
 
 #include "core/cluster/assign.hpp"
 #include "core/cluster/kmeans.hpp"
+#include "core/cluster/spill_trial.hpp"
 #include "core/math/distance.hpp"
 #include "core/policy/codebook_policy.hpp"
 #include "core/policy/stop_train.hpp"
@@ -117,7 +118,18 @@ Lists gather(std::string name, Matrix const& centroids, Placed const& placed, Ta
   return lists;
 }
 
-Matrix train(Matrix const& rows, uint64_t seed) {
+// What the trial on the sample of a new codebook says of second lists.
+void print_trial(Metric metric, Matrix const& sample, Matrix const& centroids, std::vector<float> const& residuals2,
+                 std::vector<uint32_t> const& row_counts, uint64_t seed) {
+  std::vector<float> const mean(sample.dim());
+  strata::Metric const searched = metric == Metric::ip ? strata::Metric::inner_product : strata::Metric::l2;
+  double const ratio = cluster::spilled_code_ratio(
+      {searched, sample.dim(), cluster::float_rows(sample.dim(), sample.data(), sample.rows()), mean.data(),
+       uint32_t(centroids.rows()), centroids.data(), residuals2.data(), row_counts.data(), seed});
+  std::printf("# second lists read %.2f times the codes, by a trial on the sample\n", ratio);
+}
+
+Matrix train(Matrix const& rows, uint64_t seed, Metric metric) {
   uint32_t const wanted = policy::list_count_for(rows.rows());
   if (wanted == 0) throw Failure("too few rows for lists");
   std::vector<uint32_t> order(rows.rows());
@@ -132,16 +144,34 @@ Matrix train(Matrix const& rows, uint64_t seed) {
   options.list_count = wanted;
   options.seed = seed;
   Matrix centroids(wanted, rows.dim());
+  std::vector<float> residuals2(wanted);
+  std::vector<uint32_t> row_counts(wanted);
+  options.residuals2 = residuals2.data();
+  options.row_counts = row_counts.data();
   cluster::TrainResult result;
   Status const status = cluster::train_centroids(cluster::float_rows(rows.dim(), sample.data(), sample.rows()), options,
                                                  centroids.row(0), result);
   if (!status.ok()) throw Failure("training says: ", status.message);
   centroids.resize(result.list_count);
+  print_trial(metric, sample, centroids, residuals2, row_counts, seed);
   return centroids;
 }
 
+// The lists of `lists` in the order of probing of `other`, which has the same centroids.
+Lists in_order_of(Lists const& other, Lists const& lists) {
+  Lists ordered;
+  ordered.name = lists.name + ", spread 4";
+  ordered.centroids = Matrix(lists.centroids.rows(), lists.centroids.dim());
+  std::memcpy(ordered.centroids.row(0), lists.centroids.data(), lists.centroids.value_count() * sizeof(float));
+  ordered.starts = lists.starts;
+  ordered.rows = lists.rows;
+  ordered.spread = other.spread;
+  ordered.along = other.along;
+  return ordered;
+}
+
 std::vector<Lists> lists_by_distance(Matrix const& base, uint64_t seed) {
-  Matrix const centroids = train(base, seed);
+  Matrix const centroids = train(base, seed, Metric::l2);
   Placed const near = place(base, centroids, 0.0F);
   std::vector<Lists> all;
   all.push_back(gather("one list", centroids, near, [](size_t) { return false; }));
@@ -159,6 +189,8 @@ std::vector<Lists> lists_by_distance(Matrix const& base, uint64_t seed) {
   Placed const soar = place(base, centroids, cluster::soar_lambda);
   all.push_back(gather("SOAR 1.5, if near", centroids, soar,
                        [&](size_t row) { return soar.second_distance2[row] < 1.2F * soar.first_distance2[row]; }));
+  // Lists of two kinds of rows come in the order of those that have them as their first: a spread with them is wider.
+  for (size_t at : {all.size() - 4, all.size() - 2, all.size() - 1}) all.push_back(in_order_of(all[3], all[at]));
   return all;
 }
 
@@ -169,7 +201,7 @@ double norm2_of(float const* row, uint32_t dim) {
 std::vector<Lists> lists_by_product(Matrix const& base, uint64_t seed) {
   uint32_t const dim = base.dim();
   std::vector<Lists> all;
-  Matrix const centroids = train(base, seed);
+  Matrix const centroids = train(base, seed, Metric::ip);
   Placed const near = place(base, centroids, 0.0F);
   auto one = [](size_t) { return false; };
   for (uint32_t const gain : {0U, 1U, 2U, 3U}) {
@@ -183,7 +215,7 @@ std::vector<Lists> lists_by_product(Matrix const& base, uint64_t seed) {
     std::memcpy(lifted.row(row), base.row(row), dim * sizeof(float));
     lifted.row(row)[dim] = float(std::sqrt(std::max(longest - norm2_of(base.row(row), dim), 0.0)));
   }
-  Matrix const high = train(lifted, seed);
+  Matrix const high = train(lifted, seed, Metric::l2);
   all.push_back(gather("lifted", high, place(lifted, high, 0.0F), one));
   for (float& spread : all.back().spread) spread = 0;
   return all;

@@ -35,6 +35,7 @@ char const* const usage =
   --late X                       a share X of the rows comes after the last maintenance, and is only sealed
   --rest                         in the end the index is left in peace, as by a worker that finds no new rows
   --work N                       codes that a calibration may scan, in millions
+  --spill auto|on|off            second lists (auto)
   --k LIST --targets LIST        (1,10,100) (0.9,0.95,0.98,0.99)
   --probes N                     a fixed number of lists instead of the targets
   --filter LIST                  searches with filters that let such shares of the rows through, see README.md
@@ -42,6 +43,7 @@ char const* const usage =
 
 struct Options : SetOptions {
   std::string fill = "bulk";
+  store::Spill spill = store::Spill::automatic;
   uint64_t pace = 1, batch = 2500, work = 0, calibrations = 0;
   uint32_t probes = 0;
   double noise = 0, replace = 0, late = 0;
@@ -62,6 +64,13 @@ std::vector<Number> numbers(char const* text) {
   return parts;
 }
 
+store::Spill parse_spill(std::string const& name) {
+  if (name == "auto") return store::Spill::automatic;
+  if (name == "on") return store::Spill::on;
+  if (name == "off") return store::Spill::off;
+  throw Failure("second lists are auto, on or off, not ", name);
+}
+
 Options parse(int count, char** arguments) {
   Options options;
   for (int i = 1; i < count; i++) {
@@ -73,7 +82,9 @@ Options parse(int count, char** arguments) {
     if (i + 1 == count) throw Failure(name, " needs a value\n", usage);
     char const* const value = arguments[++i];
     if (take_set_option(options, name, value)) continue;
-    if (name == "--fill")
+    if (name == "--spill")
+      options.spill = parse_spill(value);
+    else if (name == "--fill")
       options.fill = value;
     else if (name == "--k")
       options.k = numbers<uint32_t>(value);
@@ -168,6 +179,7 @@ class Filler {
  public:
   Filler(Options const& options, MemoryIndex& index) : options_(options), index_(index), random_(options.pace * 7919) {
     if (options.work) maintain_.calibration_work_max = options.work * 1000 * 1000;
+    maintain_.spill = options.spill;
   }
 
   // Inserts with looks of maintenance between, some of which find time for one step only.
@@ -185,7 +197,7 @@ class Filler {
 
   void insert_at_once(std::vector<uint32_t> const& rows) {
     for (uint32_t row : rows) index_.insert(row);
-    index_.train();
+    index_.train(maintain_);
     index_.flush();
     rest();
   }
@@ -299,11 +311,11 @@ int run(Options const& options) {
   MemoryIndex::Shape const shape = index.shape();
   std::printf(
       "# %zu rows x %u, %zu queries, %s; %llu segments, %llu epochs, newest of %u lists with %llu rows, %llu "
-      "elsewhere, calibrated at %llu\n",
+      "elsewhere, calibrated at %llu%s\n",
       rows.size(), data.base.dim(), size_t(data.queries.rows()), options.metric.c_str(),
       static_cast<unsigned long long>(shape.segments), static_cast<unsigned long long>(shape.epochs), shape.list_count,
       static_cast<unsigned long long>(shape.listed_rows), static_cast<unsigned long long>(shape.other_rows),
-      static_cast<unsigned long long>(shape.calibrated_rows));
+      static_cast<unsigned long long>(shape.calibrated_rows), shape.spills ? ", two lists a row" : "");
   if (!options.shares.empty()) {
     print_filtered(index, data.base, data.queries, metric, rows, labels, options.k, options.targets, options.seed);
     return 0;

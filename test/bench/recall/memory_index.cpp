@@ -90,8 +90,7 @@ uint32_t MemoryIndex::maintain(store::MaintainOptions const& options, uint32_t s
   return steps;
 }
 
-void MemoryIndex::train() {
-  store::MaintainOptions options;
+void MemoryIndex::train(store::MaintainOptions options) {
   options.seal = options.merge = false;
   options.force_train = true;
   store::MaintainResult result;
@@ -172,7 +171,12 @@ MemoryIndex::Shape MemoryIndex::shape() {
     if (disk.state != store::ObjectState::live && disk.state != store::ObjectState::frozen) continue;
     if (disk.kind == store::ObjectKind::epoch) {
       shape.epochs++;
-      if (disk.id == all.header.epoch) shape.list_count = disk.list_count;
+      if (disk.id == all.header.epoch) {
+        store::ObjectHeaderDisk header;
+        check(store::read_header(pager_, object, &header));
+        shape.list_count = disk.list_count;
+        shape.spills = header.spills != 0;
+      }
     }
     if (disk.kind == store::ObjectKind::calibration && disk.epoch == all.header.epoch)
       shape.calibrated_rows = disk.row_count;

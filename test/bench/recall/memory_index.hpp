@@ -58,7 +58,7 @@ class MemoryIndex {
   void remove(std::vector<bool> const& dead);  // by row number; as VACUUM does
   // Steps of maintenance until nothing is due, or `steps` are done. Returns their number.
   uint32_t maintain(store::MaintainOptions const& options = {}, uint32_t steps = 1000);
-  void train();  // a codebook, though none be due
+  void train(store::MaintainOptions options = {});  // a codebook, though none be due
   void flush();
   store::CalibrateResult calibrate(uint64_t work_max);  // with another sample of rows each time
 
@@ -69,6 +69,7 @@ class MemoryIndex {
   struct Shape {
     uint64_t segments, epochs, listed_rows, other_rows, calibrated_rows;
     uint32_t list_count;
+    bool spills;  // the newest codebook
   };
   Shape shape();
 

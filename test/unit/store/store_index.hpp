@@ -170,10 +170,11 @@ class StoreIndex {
     locked([&] { EXPECT_OK(store::rewrite(pager, ids.data(), uint32_t(ids.size()), &result)); });
     return result;
   }
-  store::TrainResult train(uint32_t lists, uint32_t sample = 0) {
+  store::TrainResult train(uint32_t lists, uint32_t sample = 0, store::Spill spill = store::Spill::off) {
     store::TrainResult result{};
     locked([&] {
-      EXPECT_OK(store::train_epoch(pager, {lists, sample ? sample : lists * 64, SIZE_MAX}, vectors.size(), &result));
+      EXPECT_OK(
+          store::train_epoch(pager, {lists, sample ? sample : lists * 64, SIZE_MAX, spill}, vectors.size(), &result));
     });
     return result;
   }
