@@ -63,7 +63,7 @@ double fresh_residual2(double trained_residual2, uint64_t sample_row_count, uint
 // (cluster::spilled_code_ratio): an index grows by a tenth to a quarter. docs/performance.md, "One list a row or two".
 // A trial varies by some hundredths from one codebook to the next: `spills_now`, what the codebook before has, stands
 // while it is near one.
-constexpr double spill_begins_at = 0.95, spill_ends_at = 1.05;
+constexpr double spill_begins_at = 0.9, spill_ends_at = 1.0;
 constexpr bool spill_pays(double code_ratio, bool spills_now) {
   return code_ratio <= (spills_now ? spill_ends_at : spill_begins_at);
 }

@@ -312,5 +312,12 @@ TEST(CodebookPolicy, OneRowInTenNeverTrains) {
   EXPECT_NEAR(held_out, 10000, 400);
 }
 
+TEST(CodebookPolicy, SecondListsStayWhereTheyAreAboutAsGood) {
+  EXPECT_TRUE(spill_pays(0.85, false));
+  EXPECT_FALSE(spill_pays(0.95, false));
+  EXPECT_TRUE(spill_pays(0.95, true));
+  EXPECT_FALSE(spill_pays(1.05, true));
+}
+
 }  // namespace
 }  // namespace strata::policy
