@@ -60,10 +60,10 @@ TrainingPlan plan_training(uint64_t row_count, uint32_t dim, size_t memory_max_b
 double fresh_residual2(double trained_residual2, uint64_t sample_row_count, uint32_t list_count);
 
 // Whether second lists pay where searches read `code_ratio` times the codes with them that they read without
-// (cluster::spilled_code_ratio): an index grows by a tenth to a quarter. docs/performance.md, "One list a row or two".
-// A trial varies by some hundredths from one codebook to the next: `spills_now`, what the codebook before has, stands
-// while it is near one.
-constexpr double spill_begins_at = 0.9, spill_ends_at = 1.0;
+// (cluster::spilled_code_ratio): an index grows by a tenth to a quarter, and two runs a list cost more than one. With
+// .67 to .96 of the codes searches took no less time: docs/performance.md, "One list a row or two". A trial varies by
+// some hundredths from one codebook to the next: `spills_now`, what the codebook before has, stands while it is near.
+constexpr double spill_begins_at = 0.6, spill_ends_at = 0.7;
 constexpr bool spill_pays(double code_ratio, bool spills_now) {
   return code_ratio <= (spills_now ? spill_ends_at : spill_begins_at);
 }

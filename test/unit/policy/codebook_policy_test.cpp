@@ -313,10 +313,10 @@ TEST(CodebookPolicy, OneRowInTenNeverTrains) {
 }
 
 TEST(CodebookPolicy, SecondListsStayWhereTheyAreAboutAsGood) {
-  EXPECT_TRUE(spill_pays(0.85, false));
-  EXPECT_FALSE(spill_pays(0.95, false));
-  EXPECT_TRUE(spill_pays(0.95, true));
-  EXPECT_FALSE(spill_pays(1.05, true));
+  EXPECT_TRUE(spill_pays(0.55, false));
+  EXPECT_FALSE(spill_pays(0.65, false));
+  EXPECT_TRUE(spill_pays(0.65, true));
+  EXPECT_FALSE(spill_pays(0.75, true));
 }
 
 }  // namespace
