@@ -137,23 +137,28 @@ void add_codebook(GoldenPager& pager, store::IndexShape const& shape, bool spill
   must(store::write_epoch(pager, shape, parts, &epoch));
 }
 
-// All kinds of objects: 40 rows sealed with lists, 3 of them deleted, one NULL; 5 rows in a growing segment, one
-// deleted.
-std::vector<Content> make_small() {
+// Seals 40 rows, one NULL, with lists; returns what inserts more.
+store::Inserter* seal_small(GoldenPager& pager, bool spills) {
   constexpr uint32_t dim = 16;
-  GoldenPager pager;
   must(store::create_index(pager, store::meta_for(dim, Metric::l2, 0x5eed)));
   store::MetaDisk meta;
   must(store::read_meta(pager, &meta));
-  store::IndexShape const shape = store::shape_of(meta);
   auto* inserter = store::open_inserter(pager, meta, 1);
   for (uint32_t row = 0; row < 40; row++) insert(pager, *inserter, dim, row, row == 20 ? format::row_is_null : 0);
   pager.lock(store::LockName::merge);
-  add_codebook(pager, shape);
+  add_codebook(pager, store::shape_of(meta), spills);
   store::RewriteResult result;
   must(store::flush(pager, &result));
   pager.unlock(store::LockName::merge);
-  for (uint32_t row = 40; row < 45; row++) insert(pager, *inserter, dim, row);
+  return inserter;
+}
+
+// All kinds of objects: 40 rows sealed with lists, 3 of them deleted, one NULL; 5 rows in a growing segment, one
+// deleted.
+std::vector<Content> make_small() {
+  GoldenPager pager;
+  auto* inserter = seal_small(pager, false);
+  for (uint32_t row = 40; row < 45; row++) insert(pager, *inserter, 16, row);
   store::VacuumResult vacuumed;
   must(store::vacuum(
       pager, [](Tid tid) { return tid.offset() == 2 && tid.block() % 2 == 1; }, &vacuumed));
@@ -178,19 +183,8 @@ std::vector<Content> make_wide() {
 
 // 40 rows in three lists, each also in a second one.
 std::vector<Content> make_spilled() {
-  constexpr uint32_t dim = 16;
   GoldenPager pager;
-  must(store::create_index(pager, store::meta_for(dim, Metric::l2, 0x5eed)));
-  store::MetaDisk meta;
-  must(store::read_meta(pager, &meta));
-  store::IndexShape const shape = store::shape_of(meta);
-  auto* inserter = store::open_inserter(pager, meta, 1);
-  for (uint32_t row = 0; row < 40; row++) insert(pager, *inserter, dim, row, row == 20 ? format::row_is_null : 0);
-  pager.lock(store::LockName::merge);
-  add_codebook(pager, shape, true);
-  store::RewriteResult result;
-  must(store::flush(pager, &result));
-  pager.unlock(store::LockName::merge);
+  seal_small(pager, true);
   return pager.pages;
 }
 
